@@ -1,0 +1,123 @@
+import * as z from "zod";
+
+/**
+ * The wire between an agent-host and the `sandboxd` inside each sandbox, generation 1.
+ *
+ * A frame is a 12-byte little-endian header {u32 payloadLength, u8 type, u8 flags, u16 reserved = 0, u32 stream}
+ * followed by the payload. Payloads are either raw bytes (`stdin`, `stdout`, `stderr`, `data`) or fields:
+ * repeated {u16 tag, u32 length, bytes}. Numbers in fields are little-endian. Unknown tags are skipped, so a newer
+ * host may add fields; anything else that changes raises `protocolVersion` and adds a snapshot.
+ * `agent-host/sandboxd/protocol.h` holds the same numbers; a test compares the two with the frozen snapshot.
+ */
+export const protocolVersion = 1;
+
+export const frameHeaderBytes = 12;
+/** A longer payload is a protocol error on either side: the connection is closed. */
+export const framePayloadMaxBytes = 256 * 1024;
+/** What a sender may have in flight on one stream and direction before it waits for `credit`. */
+export const streamWindowBytes = 1024 * 1024;
+
+export const frameType = {
+  // Connection level (stream 0).
+  challenge: 1, // host -> sandboxd, first frame after accept: version, nonce
+  hello: 2, // sandboxd -> host: version, memberId and, once configured, sandboxId, generation, proof
+  configure: 3, // host -> sandboxd, accepted once: sandboxId, generation, key, env*
+  configured: 4, // sandboxd -> host: the configuration is in force
+  refused: 5, // sandboxd -> host: errorCode, message (a second configuration, for one)
+  ping: 6, // host -> sandboxd: payload echoed
+  pong: 7,
+  // Processes (one stream each, opened by the host).
+  exec: 16, // argv*, env*, cwd, timeoutMs, graceMs, flags
+  started: 17, // pid
+  stdin: 18, // raw bytes
+  stdinEnd: 19, // empty
+  stdout: 20, // raw bytes
+  stderr: 21, // raw bytes
+  exit: 22, // exitCode, signal, reason, durationMicros; the last frame of its stream
+  kill: 23, // host -> sandboxd: signal; the whole tree of the exec
+  // Files (one stream each, opened by the host).
+  fileRead: 32, // path, offset, length -> fileStat, data*, end
+  fileWrite: 33, // path, mode; then data*, end -> fileStat
+  fileStat: 34, // size, mode, uid, gid, mtimeMs
+  data: 40, // raw bytes
+  end: 41, // empty: the sender has nothing more
+  cancel: 42, // host -> sandboxd: give the stream up, leave nothing half-written
+  // Any stream.
+  credit: 48, // u32 bytes: the receiver has room for this many more
+  streamError: 49, // errorCode, message; the last frame of its stream
+} as const;
+
+export const fieldTag = {
+  version: 1, // u16
+  memberId: 2, // 8 hex digits
+  sandboxId: 3, // string
+  generation: 4, // u32
+  key: 5, // 32 bytes
+  nonce: 6, // 32 bytes
+  proof: 7, // HMAC-SHA256(key, nonce || memberId || sandboxId)
+  errorCode: 8, // u16
+  message: 9, // string, for the log
+  argv: 16, // string, repeated
+  env: 17, // NAME=value, repeated
+  cwd: 18, // absolute path
+  timeoutMs: 19, // u32, 0 = none
+  graceMs: 20, // u32: how long output is awaited after the main process has ended
+  flags: 21, // u32, execFlag bits
+  pid: 22, // u32, in the sandbox's pid namespace
+  exitCode: 23, // i32; -1 when a signal ended it
+  signal: 24, // u32; 0 when it exited by itself
+  reason: 25, // u16, exitReason
+  durationMicros: 26, // u64, monotonic
+  path: 32, // absolute path
+  offset: 33, // u64
+  length: 34, // u64; absent = to the end
+  size: 35, // u64
+  mode: 36, // u32, permission bits
+  uid: 37, // u32
+  gid: 38, // u32
+  mtimeMs: 39, // u64
+} as const;
+
+export const execFlag = {
+  /** Ends what the command left running before the exit is reported. */
+  killOrphans: 1,
+  /** `stdin` frames will follow; without it stdin is /dev/null. */
+  stdin: 2,
+} as const;
+
+/** Why an exec ended, as sandboxd saw it; the host alone knows of memory and deadlines of the sandbox. */
+export const exitReason = { exited: 0, signaled: 1, timeout: 2, killed: 3 } as const;
+
+/** Error codes of `refused` and `streamError`. */
+export const sandboxdError = {
+  internal: 1,
+  alreadyConfigured: 2,
+  notConfigured: 3,
+  badRequest: 4,
+  tooMany: 5, // execs or file streams at once
+  notFound: 6, // path, cwd or program
+  permissionDenied: 7,
+  notARegularFile: 8, // directory, FIFO, device, socket
+  pathRefused: 9, // resolves into /proc, /sys or a cgroup file system
+  noSpace: 10,
+  noProcess: 11, // fork refused: pids limit or memory
+  spawnInterrupted: 12, // the child was stopped or killed by its own siblings before it became the program
+  fileTooLarge: 13,
+  io: 14,
+  cwdRefused: 15, // missing, not a directory, not ours to enter, or inside /proc
+} as const;
+
+/** One name for each number, as the snapshot test freezes them. */
+export const protocolSnapshot = {
+  protocolVersion,
+  frameHeaderBytes,
+  framePayloadMaxBytes,
+  streamWindowBytes,
+  frameType,
+  fieldTag,
+  execFlag,
+  exitReason,
+  sandboxdError,
+};
+
+export const MemberId = z.string().regex(/^[0-9a-f]{8}$/);

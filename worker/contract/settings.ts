@@ -1,0 +1,106 @@
+import * as z from "zod";
+
+/** One environment variable: its meaning, its default and whether its value may be shown. */
+export type Setting<T> = { schema: z.ZodType<T, string>; fallback: string; secret?: true; about: string };
+
+const integer = (min: number, max: number) =>
+  z.string().regex(/^\d+$/, "must be a whole number").transform(Number).pipe(z.number().min(min).max(max));
+const decimal = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+(\.\d+)?$/, "must be a number")
+    .transform(Number)
+    .pipe(z.number().min(min).max(max));
+const text = z.string();
+
+function setting<T>(schema: z.ZodType<T, string>, fallback: string, about: string): Setting<T> {
+  return { schema, fallback, about };
+}
+
+/** Every setting of the control plane and of the agent-host; `npm start` prints this table. */
+export const settings = {
+  SANDGATE_PORT: setting(integer(1, 65535), "8787", "port of the public API"),
+  SANDGATE_BIND: setting(text, "127.0.0.1", "address the public API listens on"),
+  SANDGATE_DATA_DIR: setting(text, ".sandgate", "folder of the database, the credentials and the leases"),
+  SANDGATE_RUN_DIR: setting(text, "/run/sandgate", "folder of the sockets that sandboxes dial"),
+  SANDGATE_DATABASE_URL: setting(text, "", "libSQL database; empty = a file in the data folder"),
+  SANDGATE_HOST_PORT: setting(integer(0, 65535), "0", "loopback port of the agent-host; 0 = a free one"),
+  SANDGATE_LOG_LEVEL: setting(
+    z.enum(["debug", "info", "warn", "error"]),
+    "info",
+    "least level that is logged",
+  ),
+  SANDGATE_KEY_SECRET: {
+    ...setting(text, "", "HMAC secret of API key tails; empty = made at first start"),
+    secret: true,
+  },
+  SANDGATE_ADMIN_KEY: {
+    ...setting(text, "", "key of the admin API; empty = made at first start"),
+    secret: true,
+  },
+  SANDGATE_HOST_SECRET: {
+    ...setting(text, "", "secret that signs requests to the host; empty = made at first start"),
+    secret: true,
+  },
+  SANDGATE_DEFAULT_CPU: setting(decimal(0.25, 64), "1", "cores of a sandbox that asks for none"),
+  SANDGATE_DEFAULT_MEMORY_MIB: setting(
+    integer(128, 1048576),
+    "256",
+    "memory of a sandbox that asks for none",
+  ),
+  SANDGATE_DEFAULT_PIDS: setting(integer(32, 4096), "256", "processes and threads of a sandbox"),
+  SANDGATE_DEFAULT_IDLE_SECONDS: setting(integer(10, 86400), "300", "quiet time after which a sandbox ends"),
+  SANDGATE_DEFAULT_LIFETIME_SECONDS: setting(integer(10, 86400), "900", "age at which a sandbox ends"),
+  SANDGATE_SWEEP_SECONDS: setting(integer(1, 3600), "30", "interval of the reconciling sweeps"),
+  SANDGATE_POOL_MIN: setting(
+    integer(0, 1000),
+    "2",
+    "warm sandboxes per template that are made before anything else",
+  ),
+  SANDGATE_POOL_TARGET: setting(
+    integer(0, 1000),
+    "10",
+    "warm sandboxes per template that the refill aims at",
+  ),
+  SANDGATE_POOL_MAX: setting(integer(1, 5000), "80", "sandboxes on this host, warm and leased together"),
+  SANDGATE_MEMORY_OVERCOMMIT: setting(
+    decimal(1, 16),
+    "1.5",
+    "sum of memory limits allowed, as a multiple of RAM",
+  ),
+  DOCKER_HOST: setting(text, "", "socket of the Docker engine; empty = the usual one"),
+} as const satisfies Record<string, Setting<unknown>>;
+
+export type SettingName = keyof typeof settings;
+export type SettingSource = "environment" | "file" | "default";
+export type Resolved = {
+  [K in SettingName]: (typeof settings)[K] extends { schema: z.ZodType<infer T, string> } ? T : never;
+};
+type Origin = Record<string, string | undefined>;
+
+/** A setting has a value that cannot be used; the message names it and what would do. */
+export class SettingError extends Error {}
+
+/**
+ * Resolves every setting: environment before file before default.
+ * @throws SettingError with one sentence that names the first bad value.
+ */
+export function resolveSettings(environment: Origin, file: Origin = {}) {
+  const values: Record<string, unknown> = {};
+  const sources: Record<string, SettingSource> = {};
+  for (const [name, row] of Object.entries(settings) as [SettingName, Setting<unknown>][]) {
+    const source = environment[name] ? "environment" : file[name] ? "file" : "default";
+    const raw = environment[name] || file[name] || row.fallback;
+    const parsed = row.schema.safeParse(raw);
+    if (!parsed.success) {
+      const shown = "secret" in row ? "a secret" : JSON.stringify(raw);
+      throw new SettingError(
+        `${name} is ${shown} (from ${source}): ${parsed.error.issues[0]?.message ?? "invalid"}.`,
+      );
+    }
+    values[name] = parsed.data;
+    sources[name] = source;
+  }
+  // Every row was parsed by its own schema just above.
+  return { values: values as Resolved, sources: sources as Record<SettingName, SettingSource> };
+}
