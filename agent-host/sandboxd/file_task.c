@@ -1,0 +1,174 @@
+#include "file_task.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "refused_fs.h"
+
+static enum sandboxd_error code_of(int error) {
+    switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+    case ENAMETOOLONG:
+        return ERROR_NOT_FOUND;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return ERROR_PERMISSION_DENIED;
+    case EISDIR:
+    case ENXIO: // a socket
+    case ENODEV:
+        return ERROR_NOT_A_REGULAR_FILE;
+    case ELOOP: // a magic link, or too many ordinary ones
+        return ERROR_PATH_REFUSED;
+    case ENOSPC:
+    case EDQUOT:
+        return ERROR_NO_SPACE;
+    case EFBIG:
+    case EOVERFLOW:
+        return ERROR_FILE_TOO_LARGE;
+    default:
+        return ERROR_IO;
+    }
+}
+
+void file_task_refuse(struct file_task *task, enum sandboxd_error code, const char *message) {
+    if (task->error != 0) return;
+    task->error = code;
+    task->message = message;
+}
+
+void file_task_fail(struct file_task *task, int error) {
+    file_task_refuse(task, code_of(error), strerrordesc_np(error));
+}
+
+/* Loads the stat of an open file; only regular files on the tenant's own file systems pass. */
+static bool check_regular(struct file_task *task, int fd) {
+    struct stat status;
+    struct statfs filesystem;
+    if (fstat(fd, &status) != 0 || fstatfs(fd, &filesystem) != 0) {
+        file_task_fail(task, errno);
+    } else if (filesystem_is_refused((unsigned long)filesystem.f_type)) {
+        file_task_refuse(task, ERROR_PATH_REFUSED, "not on a file system of files");
+    } else if (!S_ISREG(status.st_mode)) {
+        file_task_refuse(task, ERROR_NOT_A_REGULAR_FILE, "not a regular file");
+    } else {
+        int64_t mtime_ms = status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000;
+        task->stat = (struct file_stat){.size = (uint64_t)status.st_size,
+                                        .mtime_ms = mtime_ms > 0 ? (uint64_t)mtime_ms : 0,
+                                        .mode = status.st_mode & 07777,
+                                        .uid = status.st_uid,
+                                        .gid = status.st_gid};
+    }
+    return task->error == 0;
+}
+
+static void read_open(struct file_task *task) {
+    // O_NONBLOCK: neither a FIFO without a writer nor a leased file may hold the worker.
+    struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS};
+    task->fd = (int)syscall(SYS_openat2, AT_FDCWD, task->path, &how, sizeof how);
+    if (task->fd < 0) file_task_fail(task, errno);
+    else check_regular(task, task->fd);
+}
+
+static void read_chunk(struct file_task *task) {
+    size_t want = task->left_bytes < task->want_bytes ? task->left_bytes : task->want_bytes;
+    if (want == 0) return;
+    ssize_t length = pread(task->fd, buffer_reserve(&task->bytes, want), want, (off_t)task->offset);
+    if (length < 0) {
+        file_task_fail(task, errno);
+        return;
+    }
+    buffer_commit(&task->bytes, (size_t)length);
+    task->offset += (size_t)length;
+    task->left_bytes -= (size_t)length;
+}
+
+/* The mode for the new file: the one asked for, else that of the file it replaces. */
+static bool choose_mode(struct file_task *task) {
+    struct stat old;
+    if (fstatat(task->directory_fd, task->target_name, &old, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno != ENOENT) file_task_fail(task, errno);
+        else if (!task->has_mode) task->mode = 0644;
+    } else if (!S_ISREG(old.st_mode)) {
+        file_task_refuse(task, ERROR_NOT_A_REGULAR_FILE, "not a regular file");
+    } else if (!task->has_mode) {
+        task->mode = old.st_mode & 0777;
+    }
+    return task->error == 0;
+}
+
+static void write_open(struct file_task *task) {
+    file_target_open(task);
+    if (task->error != 0) return;
+    struct statfs filesystem;
+    if (fstatfs(task->directory_fd, &filesystem) != 0) {
+        file_task_fail(task, errno);
+        return;
+    }
+    if (filesystem_is_refused((unsigned long)filesystem.f_type)) {
+        file_task_refuse(task, ERROR_PATH_REFUSED, "not on a file system of files");
+        return;
+    }
+    uint64_t random;
+    if (!choose_mode(task)) return;
+    if (getrandom(&random, sizeof random, 0) != sizeof random) {
+        file_task_fail(task, EIO);
+        return;
+    }
+    snprintf(task->temporary_name, sizeof task->temporary_name, ".sandgate-%016lx", (unsigned long)random);
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    task->fd = openat(task->directory_fd, task->temporary_name, flags, 0600);
+    if (task->fd >= 0) return;
+    task->temporary_name[0] = '\0';
+    file_task_fail(task, errno);
+}
+
+static void write_chunk(struct file_task *task) {
+    while (buffer_length(&task->bytes) > 0) {
+        ssize_t length = write(task->fd, buffer_front(&task->bytes), buffer_length(&task->bytes));
+        if (length < 0) {
+            file_task_fail(task, errno);
+            return;
+        }
+        buffer_consume(&task->bytes, (size_t)length, 0);
+    }
+}
+
+static void write_commit(struct file_task *task) {
+    int folder = task->directory_fd;
+    if (fchmod(task->fd, task->mode) != 0 || !check_regular(task, task->fd)) {
+        file_task_fail(task, errno);
+    } else if (renameat(folder, task->temporary_name, folder, task->target_name) != 0) {
+        file_task_fail(task, errno);
+    } else {
+        task->temporary_name[0] = '\0';
+    }
+}
+
+static void abandon(struct file_task *task) {
+    if (task->temporary_name[0] != '\0') unlinkat(task->directory_fd, task->temporary_name, 0);
+    if (task->fd >= 0) close(task->fd);
+    if (task->directory_fd >= 0) close(task->directory_fd);
+    task->fd = task->directory_fd = -1;
+    buffer_free(&task->bytes);
+}
+
+void file_task_run(struct file_task *task) {
+    switch (task->step) {
+    case FILE_READ_OPEN: read_open(task); break;
+    case FILE_READ_CHUNK: read_chunk(task); break;
+    case FILE_WRITE_OPEN: write_open(task); break;
+    case FILE_WRITE_CHUNK: write_chunk(task); break;
+    case FILE_WRITE_COMMIT: write_commit(task); break;
+    case FILE_ABANDON: abandon(task); break;
+    }
+}

@@ -1,0 +1,97 @@
+/* The wire, generation 1. worker/contract/sandboxd.ts holds the same numbers; a test compares the two. */
+#ifndef SANDGATE_PROTOCOL_H
+#define SANDGATE_PROTOCOL_H
+
+#define PROTOCOL_VERSION 1
+#define FRAME_HEADER_BYTES 12
+#define FRAME_PAYLOAD_MAX_BYTES 262144
+#define STREAM_WINDOW_BYTES 1048576
+
+enum frame_type {
+    FRAME_CHALLENGE = 1,
+    FRAME_HELLO = 2,
+    FRAME_CONFIGURE = 3,
+    FRAME_CONFIGURED = 4,
+    FRAME_REFUSED = 5,
+    FRAME_PING = 6,
+    FRAME_PONG = 7,
+    FRAME_EXEC = 16,
+    FRAME_STARTED = 17,
+    FRAME_STDIN = 18,
+    FRAME_STDIN_END = 19,
+    FRAME_STDOUT = 20,
+    FRAME_STDERR = 21,
+    FRAME_EXIT = 22,
+    FRAME_KILL = 23,
+    FRAME_FILE_READ = 32,
+    FRAME_FILE_WRITE = 33,
+    FRAME_FILE_STAT = 34,
+    FRAME_DATA = 40,
+    FRAME_END = 41,
+    FRAME_CANCEL = 42,
+    FRAME_CREDIT = 48,
+    FRAME_STREAM_ERROR = 49,
+};
+
+enum field_tag {
+    FIELD_VERSION = 1,
+    FIELD_MEMBER_ID = 2,
+    FIELD_SANDBOX_ID = 3,
+    FIELD_GENERATION = 4,
+    FIELD_KEY = 5,
+    FIELD_NONCE = 6,
+    FIELD_PROOF = 7,
+    FIELD_ERROR_CODE = 8,
+    FIELD_MESSAGE = 9,
+    FIELD_ARGV = 16,
+    FIELD_ENV = 17,
+    FIELD_CWD = 18,
+    FIELD_TIMEOUT_MS = 19,
+    FIELD_GRACE_MS = 20,
+    FIELD_FLAGS = 21,
+    FIELD_PID = 22,
+    FIELD_EXIT_CODE = 23,
+    FIELD_SIGNAL = 24,
+    FIELD_REASON = 25,
+    FIELD_DURATION_MICROS = 26,
+    FIELD_PATH = 32,
+    FIELD_OFFSET = 33,
+    FIELD_LENGTH = 34,
+    FIELD_SIZE = 35,
+    FIELD_MODE = 36,
+    FIELD_UID = 37,
+    FIELD_GID = 38,
+    FIELD_MTIME_MS = 39,
+};
+
+enum exec_flag {
+    EXEC_FLAG_KILL_ORPHANS = 1,
+    EXEC_FLAG_STDIN = 2,
+};
+
+enum exit_reason {
+    EXIT_REASON_EXITED = 0,
+    EXIT_REASON_SIGNALED = 1,
+    EXIT_REASON_TIMEOUT = 2,
+    EXIT_REASON_KILLED = 3,
+};
+
+enum sandboxd_error {
+    ERROR_INTERNAL = 1,
+    ERROR_ALREADY_CONFIGURED = 2,
+    ERROR_NOT_CONFIGURED = 3,
+    ERROR_BAD_REQUEST = 4,
+    ERROR_TOO_MANY = 5,
+    ERROR_NOT_FOUND = 6,
+    ERROR_PERMISSION_DENIED = 7,
+    ERROR_NOT_A_REGULAR_FILE = 8,
+    ERROR_PATH_REFUSED = 9,
+    ERROR_NO_SPACE = 10,
+    ERROR_NO_PROCESS = 11,
+    ERROR_SPAWN_INTERRUPTED = 12,
+    ERROR_FILE_TOO_LARGE = 13,
+    ERROR_IO = 14,
+    ERROR_CWD_REFUSED = 15,
+};
+
+#endif

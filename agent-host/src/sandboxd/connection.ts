@@ -1,0 +1,142 @@
+import { randomBytes } from "node:crypto";
+import { fieldTag, frameType } from "#contract/sandboxd";
+import { errorFromWire, SandboxdError } from "#host/sandboxd/error";
+import { type ExecHandle, type ExecRequest, type ExecSink, envEntry, startExec } from "#host/sandboxd/exec";
+import { Fields, FieldWriter } from "#host/sandboxd/fields";
+import {
+  type FileRead,
+  type FileStat,
+  type ReadRequest,
+  readFile,
+  type WriteRequest,
+  writeFile,
+} from "#host/sandboxd/files";
+import { type Frame, violation } from "#host/sandboxd/frames";
+import type { Link } from "#host/sandboxd/link";
+
+export type Hello = { memberId: string; sandboxId?: string; generation?: number };
+export type Configuration = {
+  sandboxId: string;
+  generation: number;
+  key: Buffer;
+  env: Record<string, string>;
+};
+
+/** A greeted sandboxd. Every promise settles: when the connection ends, with SandboxdError `closed`. */
+export type SandboxdConnection = {
+  readonly hello: Hello;
+  /** Accepted once in the life of a sandbox; the second time rejects with `alreadyConfigured`. */
+  configure(configuration: Configuration): Promise<void>;
+  exec(request: ExecRequest, sink: ExecSink): ExecHandle;
+  readFile(request: ReadRequest): Promise<FileRead>;
+  writeFile(request: WriteRequest, body: AsyncIterable<Uint8Array>): Promise<FileStat>;
+  /** Rejects with `deadline` when the answer is late; the connection stays as it is. */
+  ping(deadlineMs: number): Promise<void>;
+  close(): void;
+  /** Why the connection ended; never rejects. */
+  readonly closed: Promise<SandboxdError>;
+  readonly isOpen: boolean;
+};
+
+type Pending = { resolve: () => void; reject: (cause: SandboxdError) => void };
+type Ping = Pending & { payload: Buffer };
+
+const configureDeadlineMs = 10_000;
+
+/** The connection-level questions: each is answered in order. */
+export class Questions {
+  readonly #configures: Pending[] = [];
+  readonly #pings: Ping[] = [];
+
+  addConfigure(pending: Pending): void {
+    this.#configures.push(pending);
+  }
+
+  addPing(ping: Ping): void {
+    this.#pings.push(ping);
+  }
+
+  /** @throws SandboxdError `protocol` for an answer that nobody asked for */
+  onFrame(frame: Frame): void {
+    if (frame.type === frameType.pong) {
+      const ping = this.#pings.shift();
+      if (ping === undefined || !ping.payload.equals(frame.payload))
+        throw violation("a pong without its ping");
+      ping.resolve();
+      return;
+    }
+    const configure = this.#configures.shift();
+    if (configure === undefined) throw violation(`a frame of type ${frame.type} that nobody asked for`);
+    if (frame.type === frameType.configured) configure.resolve();
+    else if (frame.type === frameType.refused) configure.reject(refusal(frame.payload));
+    else throw violation("a second hello");
+  }
+
+  rejectAll(reason: SandboxdError): void {
+    const closed = new SandboxdError("closed", reason.message, { cause: reason });
+    for (const pending of [...this.#configures.splice(0), ...this.#pings.splice(0)]) pending.reject(closed);
+  }
+}
+
+function refusal(payload: Buffer): SandboxdError {
+  const fields = new Fields(payload);
+  return errorFromWire(fields.uint16(fieldTag.errorCode), fields.text(fieldTag.message, 512));
+}
+
+/** Wraps a link that has been greeted. */
+export function createConnection(link: Link, questions: Questions, hello: Hello): SandboxdConnection {
+  void link.closed.then((reason) => questions.rejectAll(reason));
+
+  function ask(deadlineMs: number, what: string, send: (pending: Pending) => void): Promise<void> {
+    if (!link.isOpen) return Promise.reject(new SandboxdError("closed", "The connection has ended."));
+    return new Promise((resolve, reject) => {
+      const late = () => reject(new SandboxdError("deadline", `sandboxd did not answer ${what} in time.`));
+      const timer = setTimeout(late, deadlineMs);
+      send({
+        resolve: () => {
+          clearTimeout(timer);
+          resolve();
+        },
+        reject: (cause) => {
+          clearTimeout(timer);
+          reject(cause);
+        },
+      });
+    });
+  }
+
+  return {
+    hello,
+    configure: async (configuration) => {
+      const payload = encodeConfiguration(configuration);
+      await ask(configureDeadlineMs, "configure", (pending) => {
+        questions.addConfigure(pending);
+        link.send(frameType.configure, 0, payload);
+      });
+    },
+    exec: (request, sink) => startExec(link, request, sink),
+    readFile: (request) => readFile(link, request),
+    writeFile: (request, body) => writeFile(link, request, body),
+    ping: (deadlineMs) =>
+      ask(deadlineMs, "ping", (pending) => {
+        const payload = randomBytes(8);
+        questions.addPing({ ...pending, payload });
+        link.send(frameType.ping, 0, payload);
+      }),
+    close: () => link.close(new SandboxdError("closed", "We closed the connection.")),
+    closed: link.closed,
+    get isOpen() {
+      return link.isOpen;
+    },
+  };
+}
+
+function encodeConfiguration(configuration: Configuration): Buffer {
+  const fields = new FieldWriter()
+    .put(fieldTag.sandboxId, configuration.sandboxId)
+    .putUint(fieldTag.generation, configuration.generation, 4)
+    .put(fieldTag.key, configuration.key);
+  for (const [name, value] of Object.entries(configuration.env))
+    fields.put(fieldTag.env, envEntry(name, value));
+  return fields.finish();
+}

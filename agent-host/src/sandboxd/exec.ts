@@ -1,0 +1,239 @@
+import { execFlag, exitReason, fieldTag, frameType } from "#contract/sandboxd";
+import { errorFromWire, SandboxdError } from "#host/sandboxd/error";
+import { Fields, FieldWriter } from "#host/sandboxd/fields";
+import { type Frame, violation } from "#host/sandboxd/frames";
+import type { Link } from "#host/sandboxd/link";
+import { ReceiveWindow, SendWindow } from "#host/sandboxd/window";
+
+export type ExecRequest = {
+  /** Never seen by a shell; a name without `/` is looked up in PATH. */
+  argv: string[];
+  env?: Record<string, string>;
+  cwd?: string;
+  timeoutMs?: number;
+  /** How long output is awaited when background processes keep it open after the program has ended. */
+  graceMs?: number;
+  killOrphans?: boolean;
+  /** `write` and `endStdin` will be used; otherwise stdin is /dev/null. */
+  stdin?: boolean;
+};
+
+export type ExecSink = {
+  onStarted?(pid: number): void;
+  /** The program may send more when this has returned, or its promise has resolved. */
+  onOutput(kind: "stdout" | "stderr", bytes: Buffer): void | Promise<void>;
+};
+
+export type ExecExit = {
+  /** -1 when a signal ended the program. */
+  exitCode: number;
+  /** 0 when it exited by itself. */
+  signal: number;
+  reason: keyof typeof exitReason;
+  durationMicros: number;
+};
+
+export type ExecHandle = {
+  /** Rejects with SandboxdError. Waits for the sink to have taken all output. */
+  readonly exit: Promise<ExecExit>;
+  write(bytes: Uint8Array): Promise<void>;
+  endStdin(): void;
+  /** SIGKILL, the default, ends the whole tree; another signal goes to the program's process group. */
+  kill(signal?: number): void;
+};
+
+const sigkill = 9;
+const reasons = new Map<number, keyof typeof exitReason>(
+  Object.entries(exitReason).map(([name, number]) => [number, name as keyof typeof exitReason]),
+);
+
+/** Runs a program on its own stream. Everything that can go wrong rejects `exit`. */
+export function startExec(link: Link, request: ExecRequest, sink: ExecSink): ExecHandle {
+  return new Exec(link, request, sink);
+}
+
+class Exec implements ExecHandle {
+  readonly exit: Promise<ExecExit>;
+  readonly #link: Link;
+  readonly #sink: ExecSink;
+  readonly #stdin: SendWindow;
+  readonly #output: ReceiveWindow;
+  #stream = 0;
+  #isOpen = false;
+  #acceptsStdin: boolean;
+  #unhandledOutputs = 0;
+  #result: ExecExit | undefined;
+  #failure: SandboxdError | undefined;
+  #resolve: (exit: ExecExit) => void = () => {};
+  #reject: (cause: SandboxdError) => void = () => {};
+
+  constructor(link: Link, request: ExecRequest, sink: ExecSink) {
+    this.#link = link;
+    this.#sink = sink;
+    this.#acceptsStdin = request.stdin === true;
+    this.exit = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // A caller that only reads the output must not bring the process down with an unhandled rejection.
+    this.exit.catch(() => {});
+    this.#stdin = new SendWindow((piece) => link.send(frameType.stdin, this.#stream, piece));
+    this.#output = new ReceiveWindow((bytes) => {
+      if (this.#isOpen) link.sendCredit(this.#stream, bytes);
+    });
+    try {
+      const payload = encodeRequest(request);
+      this.#stream = link.open({
+        onFrame: (frame) => this.#onFrame(frame),
+        onClosed: (reason) => this.#end(reason),
+      });
+      this.#isOpen = true;
+      link.send(frameType.exec, this.#stream, payload);
+    } catch (cause) {
+      this.#end(
+        cause instanceof SandboxdError ? cause : new SandboxdError("internal", "exec failed.", { cause }),
+      );
+    }
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    const written = this.#acceptsStdin
+      ? this.#stdin.write(bytes)
+      : Promise.reject(new SandboxdError("badRequest", "This exec takes no more stdin."));
+    written.catch(() => {});
+    return written;
+  }
+
+  endStdin(): void {
+    if (!this.#acceptsStdin) return;
+    this.#acceptsStdin = false;
+    // An empty write resolves when everything before it has been sent.
+    this.#stdin.write(Buffer.alloc(0)).then(
+      () => this.#isOpen && this.#link.send(frameType.stdinEnd, this.#stream),
+      () => {},
+    );
+  }
+
+  kill(signal = sigkill): void {
+    if (!Number.isInteger(signal) || signal < 1 || signal > 64)
+      throw new RangeError(`${signal} is not a signal.`);
+    if (!this.#isOpen) return;
+    this.#link.send(
+      frameType.kill,
+      this.#stream,
+      new FieldWriter().putUint(fieldTag.signal, signal, 4).finish(),
+    );
+  }
+
+  #onFrame(frame: Frame): void {
+    switch (frame.type) {
+      case frameType.stdout:
+        this.#onOutput("stdout", frame.payload);
+        break;
+      case frameType.stderr:
+        this.#onOutput("stderr", frame.payload);
+        break;
+      case frameType.started: {
+        const pid = new Fields(frame.payload).uint32(fieldTag.pid);
+        this.#callSink(() => this.#sink.onStarted?.(pid));
+        break;
+      }
+      case frameType.credit:
+        if (frame.payload.length !== 4) throw violation("credit of a wrong length");
+        this.#stdin.grant(frame.payload.readUInt32LE());
+        break;
+      case frameType.exit:
+        this.#result = decodeExit(frame.payload);
+        this.#end(undefined);
+        break;
+      case frameType.streamError: {
+        const fields = new Fields(frame.payload);
+        this.#end(errorFromWire(fields.uint16(fieldTag.errorCode), fields.text(fieldTag.message, 512)));
+        break;
+      }
+      default:
+        throw violation(`a frame of type ${frame.type} on an exec`);
+    }
+  }
+
+  #onOutput(kind: "stdout" | "stderr", bytes: Buffer): void {
+    this.#output.take(bytes.length);
+    const taken =
+      this.#failure === undefined ? this.#callSink(() => this.#sink.onOutput(kind, bytes)) : undefined;
+    if (!(taken instanceof Promise)) {
+      this.#output.release(bytes.length);
+      return;
+    }
+    this.#unhandledOutputs += 1;
+    taken
+      .catch((cause: unknown) => this.#failSink(cause))
+      .finally(() => {
+        this.#unhandledOutputs -= 1;
+        this.#output.release(bytes.length);
+        this.#settle();
+      });
+  }
+
+  // A reader that fails ends its own exec, never the connection that others share.
+  #callSink<T>(call: () => T): T | undefined {
+    try {
+      return call();
+    } catch (cause) {
+      this.#failSink(cause);
+      return undefined;
+    }
+  }
+
+  #failSink(cause: unknown): void {
+    this.#failure ??= new SandboxdError("internal", "The reader of the output failed.", { cause });
+    this.kill();
+  }
+
+  #end(failure: SandboxdError | undefined): void {
+    if (this.#isOpen) this.#link.release(this.#stream);
+    this.#isOpen = false;
+    this.#acceptsStdin = false;
+    this.#failure ??= failure;
+    this.#stdin.close(new SandboxdError("closed", "The program has ended."));
+    if (failure?.code === "closed") this.#reject(failure);
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#isOpen || this.#unhandledOutputs > 0) return;
+    if (this.#failure !== undefined) this.#reject(this.#failure);
+    else if (this.#result !== undefined) this.#resolve(this.#result);
+  }
+}
+
+function encodeRequest(request: ExecRequest): Buffer {
+  const fields = new FieldWriter();
+  for (const argument of request.argv) fields.put(fieldTag.argv, argument);
+  for (const [name, value] of Object.entries(request.env ?? {}))
+    fields.put(fieldTag.env, envEntry(name, value));
+  if (request.cwd !== undefined) fields.put(fieldTag.cwd, request.cwd);
+  if (request.timeoutMs !== undefined) fields.putUint(fieldTag.timeoutMs, request.timeoutMs, 4);
+  if (request.graceMs !== undefined) fields.putUint(fieldTag.graceMs, request.graceMs, 4);
+  const flags = (request.killOrphans ? execFlag.killOrphans : 0) | (request.stdin ? execFlag.stdin : 0);
+  if (flags !== 0) fields.putUint(fieldTag.flags, flags, 4);
+  return fields.finish();
+}
+
+/** `NAME=value`. @throws SandboxdError `badRequest` for a name that would shift the boundary */
+export function envEntry(name: string, value: string): string {
+  if (name === "" || name.includes("="))
+    throw new SandboxdError("badRequest", "A variable needs a name without '='.");
+  return `${name}=${value}`;
+}
+
+function decodeExit(payload: Buffer): ExecExit {
+  const fields = new Fields(payload);
+  const reason = reasons.get(fields.uint16(fieldTag.reason));
+  if (reason === undefined) throw violation("an unknown exit reason");
+  return {
+    exitCode: fields.int32(fieldTag.exitCode),
+    signal: fields.uint32(fieldTag.signal),
+    reason,
+    durationMicros: fields.uint64(fieldTag.durationMicros),
+  };
+}
