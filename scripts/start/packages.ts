@@ -1,0 +1,70 @@
+import { access, constants } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import type { PackageNeed, Report, Runner } from "#templates/runner";
+import { StopError } from "#templates/stop";
+
+type Apt = {
+  /** Runs a command with root's rights; absent where there is no way to get them. */
+  runAsRoot: Runner["runAsRoot"] | undefined;
+  report: Report;
+};
+
+const aptOptions = { env: { DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C.UTF-8" } };
+// A lock held by the unattended upgrade of a machine that has just booted is waited for.
+const aptGet = ["apt-get", "--quiet", "--yes", "-o", "DPkg::Lock::Timeout=120"];
+// Root's programs are not on every user's path.
+const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/** Whether a program of this name is installed. */
+export async function hasCommand(name: string): Promise<boolean> {
+  for (const folder of [...(process.env.PATH ?? "").split(delimiter), ...systemFolders]) {
+    if (folder !== "" && (await isExecutable(join(folder, name)))) return true;
+  }
+  return false;
+}
+
+/**
+ * Installs the packages whose command is missing, from the sources that this machine's apt has.
+ * @throws StopError that names what to install, where there is no apt or no root
+ */
+export async function installPackages(
+  { runAsRoot, report }: Apt,
+  needs: readonly PackageNeed[],
+): Promise<void> {
+  const missing: string[] = [];
+  for (const need of needs) if (!(await hasCommand(need.command))) missing.push(need.package);
+  if (missing.length === 0) return;
+  if (!(await hasCommand("apt-get")))
+    throw new StopError(`Install ${list(missing)} with this system's package manager.`);
+  if (runAsRoot === undefined) {
+    throw new StopError(`Install ${list(missing)} first: sudo apt-get install ${missing.join(" ")}`);
+  }
+  report(`Installing ${list(missing)} with apt-get.`);
+  const install = [...aptGet, "install", "--no-install-recommends", ...missing];
+  try {
+    await runAsRoot(install, aptOptions);
+  } catch {
+    // Lists that are missing or name packages that the archive has since replaced; fresh ones settle both.
+    await refreshPackageLists({ runAsRoot, report });
+    await runAsRoot(install, aptOptions);
+  }
+}
+
+/** Fetches apt's package lists anew. @throws StopError without root */
+export async function refreshPackageLists({ runAsRoot, report }: Apt): Promise<void> {
+  if (runAsRoot === undefined)
+    throw new StopError("The package lists are missing: run sudo apt-get update first.");
+  report("Fetching the package lists.");
+  await runAsRoot([...aptGet, "update"], aptOptions);
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+function list(names: string[]): string {
+  return names.join(" and ");
+}
