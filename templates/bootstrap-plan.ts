@@ -19,7 +19,10 @@ export function planBootstrap({ manifest, folder, sources, aptOptions, tarPath }
   return [
     // Own mount and pid namespaces: whatever ends the build, no mount and no process of it stays behind.
     ...["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"],
-    ...["mmdebstrap", "--mode=root", "--format=tar", "--variant=essential", "--skip=output/dev,cleanup/run"],
+    ...["mmdebstrap", "--mode=root", "--format=tar", "--variant=essential"],
+    // mmdebstrap keeps its apt configuration in the image's /tmp; had a step emptied that, its apt clean-up would
+    // empty the lists of this machine. `trimSteps` does that work inside the image.
+    "--skip=cleanup/apt,cleanup/run,output/dev",
     ...(packages.length === 0 ? [] : [`--include=${packages.join(",")}`]),
     ...unwantedPaths.map((path) => `--dpkgopt=path-exclude=${path}`),
     // The tree is thrown away once it is packed, so nothing is gained by waiting for the disk.

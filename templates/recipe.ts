@@ -16,13 +16,13 @@ export const unwantedPaths = [
   "/usr/lib/*/perl/*/CORE/*.h",
 ] as const;
 
-/** Caches, package lists and logs: they change from build to build and grow the image. */
+/** Lists, logs and caches: they change from build to build and grow the image. */
 const leftovers = [
   "/var/lib/apt/lists/*",
   "/var/cache/apt/*",
   "/var/cache/debconf/*-old",
+  "/var/cache/ldconfig/*",
   "/var/log/*",
-  "/tmp/*",
 ];
 
 export const imageEnvironment = {
