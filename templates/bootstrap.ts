@@ -13,7 +13,7 @@ type BootstrapInput = { manifest: LoadedManifest; scratchDir: string; runner: Ru
  * @throws StopError with one sentence where this machine cannot do that
  */
 export async function bootstrap({ manifest, scratchDir, runner, report }: BootstrapInput): Promise<string> {
-  await runner.install([{ command: "mmdebstrap", package: "mmdebstrap" }]);
+  await runner.install([{ provides: "mmdebstrap", packages: ["mmdebstrap"] }]);
   const tarPath = join(scratchDir, "root.tar");
   const command = planBootstrap({
     manifest,

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { processStart } from "./process.ts";
 import { StopError } from "./stop.ts";
 
 const pollMs = 250;
@@ -17,7 +18,7 @@ type LockOptions = { path: string; waitMs: number; onWait: () => void };
  */
 export async function withLock<T>({ path, waitMs, onWait }: LockOptions, work: () => Promise<T>): Promise<T> {
   await mkdir(dirname(path), { recursive: true });
-  const owner = `${process.pid} ${await startTime(process.pid)}`;
+  const owner = `${process.pid} ${await processStart(process.pid)}`;
   const deadlineMs = Date.now() + waitMs;
   for (let tries = 0; !(await claim(path, owner)); tries++) {
     if (await isStale(path)) {
@@ -50,14 +51,7 @@ async function isStale(path: string): Promise<boolean> {
   const owner = await readFile(path, "utf8").catch(() => undefined);
   if (owner === undefined) return false;
   const [pid = "", started = ""] = owner.split(" ");
-  if (/^\d+$/.test(pid)) return (await startTime(Number(pid))) !== started;
+  if (/^\d+$/.test(pid)) return (await processStart(Number(pid))) !== started;
   const written = await stat(path).catch(() => undefined);
   return written !== undefined && Date.now() - written.mtimeMs > writeGraceMs;
-}
-
-/** The start of a process in ticks since boot: a pid alone may long belong to somebody else. */
-async function startTime(pid: number): Promise<string> {
-  const line = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  // The second field is the program's name and may hold blanks and parentheses.
-  return line.slice(line.lastIndexOf(")") + 2).split(" ")[19] ?? "gone";
 }

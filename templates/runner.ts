@@ -4,7 +4,7 @@ export type Runner = {
   run(command: readonly string[]): Promise<string>;
   /** Runs a command with root's rights and resolves with its output. @throws StopError when it fails */
   runAsRoot(command: readonly string[], options?: RootOptions): Promise<string>;
-  /** Installs the packages whose command is missing. @throws StopError where that is impossible */
+  /** Installs the packages of which something is missing. @throws StopError where that is impossible */
   install(needs: readonly PackageNeed[]): Promise<void>;
   /** Fetches the package lists anew. @throws StopError where that is impossible */
   refreshPackageLists(): Promise<void>;
@@ -16,8 +16,8 @@ export type RootOptions = {
   onLine?: (line: string) => void;
 };
 
-/** A command and the distribution package that brings it. */
-export type PackageNeed = { command: string; package: string };
+/** A command name or an absolute path, and the distribution packages that bring it. */
+export type PackageNeed = { provides: string; packages: readonly string[] };
 
 /** One line on what is going on, for a person. */
 export type Report = (line: string) => void;

@@ -18,13 +18,21 @@ const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 /** Whether a program of this name is installed. */
 export async function hasCommand(name: string): Promise<boolean> {
   for (const folder of [...(process.env.PATH ?? "").split(delimiter), ...systemFolders]) {
-    if (folder !== "" && (await isExecutable(join(folder, name)))) return true;
+    if (folder !== "" && (await isPresent(join(folder, name), constants.X_OK))) return true;
   }
   return false;
 }
 
+/** Whether there is something at this path that this user may use so. */
+export async function isPresent(path: string, mode: number = constants.F_OK): Promise<boolean> {
+  return access(path, mode).then(
+    () => true,
+    () => false,
+  );
+}
+
 /**
- * Installs the packages whose command is missing, from the sources that this machine's apt has.
+ * Installs the packages of which something is missing, from the sources that this machine's apt has.
  * @throws StopError that names what to install, where there is no apt or no root
  */
 export async function installPackages(
@@ -32,7 +40,10 @@ export async function installPackages(
   needs: readonly PackageNeed[],
 ): Promise<void> {
   const missing: string[] = [];
-  for (const need of needs) if (!(await hasCommand(need.command))) missing.push(need.package);
+  for (const { provides, packages } of needs) {
+    const isThere = provides.startsWith("/") ? await isPresent(provides) : await hasCommand(provides);
+    if (!isThere) missing.push(...packages);
+  }
   if (missing.length === 0) return;
   if (!(await hasCommand("apt-get")))
     throw new StopError(`Install ${list(missing)} with this system's package manager.`);
@@ -56,13 +67,6 @@ export async function refreshPackageLists({ runAsRoot, report }: Apt): Promise<v
     throw new StopError("The package lists are missing: run sudo apt-get update first.");
   report("Fetching the package lists.");
   await runAsRoot([...aptGet, "update"], aptOptions);
-}
-
-async function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
 }
 
 function list(names: string[]): string {

@@ -3,7 +3,7 @@ import { StopError } from "#templates/stop";
 import { runCommand } from "./command.ts";
 import { installPackages, refreshPackageLists } from "./packages.ts";
 
-type RunnerOptions = { report: Report; signal?: AbortSignal };
+type RunnerOptions = { report: Report; signal?: AbortSignal | undefined };
 
 /** How this process gets root's rights: it has them, `sudo` gives them without asking, or it does not get them. */
 export type RootAccess = "root" | "sudo" | "none";
