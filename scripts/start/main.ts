@@ -1,4 +1,5 @@
 import { onStopSignal, printStop } from "./outcome.ts";
+import { canShowLive } from "./progress.ts";
 import { runSandgate } from "./run.ts";
 import { loadSettings } from "./settings.ts";
 import { prepareMachine } from "./steps.ts";
@@ -10,7 +11,7 @@ try {
     dataDir: settings.values.SANDGATE_DATA_DIR,
     settings: settings.values,
     report: console.log,
-    isLive: process.stdout.isTTY === true,
+    isLive: canShowLive(process.stdout),
     signal,
   });
   await runSandgate(prepared, { settings, signal });

@@ -8,6 +8,11 @@ export type Show = {
   isLive: boolean;
 };
 
+/** Whether lines can move here: a terminal that knows its width. Some that CI systems open have none. */
+export function canShowLive(stream: { isTTY?: boolean; columns?: number }): boolean {
+  return stream.isTTY === true && (stream.columns ?? 0) >= 40;
+}
+
 /** What a step brought, and the sentence that is true from now on. */
 type Done<T> = { value: T; sentence: string };
 
