@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { withParent } from "../with-parent.ts";
 
 /**
  * Tenant uids are unique among all live sandboxes of the machine, whatever clone or host made them: per-uid limits
@@ -22,14 +23,14 @@ export type UidClaims = {
 type Owner = { hostId: string; memberId: string };
 
 export function createUidClaims(hostId: string, folder: string = uidFolder): UidClaims {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
   let next = firstUid;
 
   function claim(memberId: string): number {
     for (let tried = 0; tried <= lastUid - firstUid; tried++) {
       const uid = next;
       next = next === lastUid ? firstUid : next + 1;
-      if (tryClaim(join(folder, String(uid)), { hostId, memberId })) return uid;
+      const take = () => tryClaim(join(folder, String(uid)), { hostId, memberId });
+      if (withParent(folder, take)) return uid;
     }
     throw new Error("Every sandbox uid of this machine is in use.");
   }
@@ -37,7 +38,7 @@ export function createUidClaims(hostId: string, folder: string = uidFolder): Uid
     rmSync(join(folder, String(uid)), { force: true });
   }
   function sweep(alive: ReadonlySet<string>): number[] {
-    const stale = readdirSync(folder)
+    const stale = withParent(folder, () => readdirSync(folder))
       .map((name) => ({ uid: Number(name), owner: readOwner(join(folder, name)) }))
       .filter(({ owner }) => owner?.hostId === hostId && !alive.has(owner.memberId))
       .map(({ uid }) => uid);

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { withParent } from "../../with-parent.ts";
 
 export type MemberFolders = {
   pathOf(memberId: string): string;
@@ -15,12 +16,11 @@ export type MemberFolders = {
 
 /** One folder per member: its socket and the passwd and group that name its uid. Mode 0700 keeps the tenant out. */
 export function createMemberFolders(runDir: string, hostId: string): MemberFolders {
-  mkdirSync(runDir, { recursive: true, mode: 0o755 });
   const pathOf = (memberId: string) => join(runDir, memberId);
 
   function make(memberId: string, uid: number): void {
     const folder = pathOf(memberId);
-    mkdirSync(folder, { mode: 0o700 });
+    withParent(runDir, () => mkdirSync(folder, { mode: 0o700 }));
     writeFileSync(join(folder, "owner"), hostId, { mode: 0o600 });
     const passwd = `root:x:0:0:root:/root:/bin/bash\nuser:x:${uid}:${uid}:user:/home/user:/bin/bash\n`;
     writeFileSync(join(folder, "passwd"), `${passwd}nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n`, {
@@ -29,7 +29,7 @@ export function createMemberFolders(runDir: string, hostId: string): MemberFolde
     writeFileSync(join(folder, "group"), `root:x:0:\nuser:x:${uid}:\nnogroup:x:65534:\n`, { mode: 0o644 });
   }
   function sweep(alive: ReadonlySet<string>): void {
-    for (const name of readdirSync(runDir)) {
+    for (const name of withParent(runDir, () => readdirSync(runDir))) {
       if (/^[0-9a-f]{8}$/.test(name) && !alive.has(name) && ownerOf(pathOf(name)) === hostId) {
         rmSync(pathOf(name), { recursive: true, force: true });
       }
