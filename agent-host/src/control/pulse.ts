@@ -1,6 +1,8 @@
 import type { Logger } from "pino";
 import { limits } from "#contract/limits";
 
+const firstRetryMs = 25;
+
 /** One heartbeat after the other, never two at once: every 5 s, and right after something has ended. */
 export class Pulse {
   readonly #beat: () => Promise<void>;
@@ -9,7 +11,7 @@ export class Pulse {
   #underWay: Promise<boolean> | undefined;
   #isWanted = false;
   #isStopped = false;
-  #wasHeard = true;
+  #failures = 0;
 
   constructor(beat: () => Promise<void>, log: Logger) {
     this.#beat = beat;
@@ -30,10 +32,7 @@ export class Pulse {
       this.#underWay = undefined;
       if (this.#isStopped) return;
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(
-        () => void this.now(),
-        this.#isWanted && this.#wasHeard ? 0 : limits.heartbeatMs,
-      );
+      this.#timer = setTimeout(() => void this.now(), this.#pauseMs());
     });
     return this.#underWay;
   }
@@ -49,12 +48,19 @@ export class Pulse {
     this.#isWanted = false;
     try {
       await this.#beat();
-      if (!this.#wasHeard) this.#log.info("the control plane hears this host again");
-      this.#wasHeard = true;
+      if (this.#failures > 0) this.#log.info("the control plane hears this host again");
+      this.#failures = 0;
     } catch (cause) {
-      if (this.#wasHeard) this.#log.warn({ err: cause }, "the control plane did not hear this host");
-      this.#wasHeard = false;
+      if (this.#failures === 0) this.#log.warn({ err: cause }, "the control plane did not hear this host");
+      this.#failures++;
     }
-    return this.#wasHeard;
+    return this.#failures === 0;
+  }
+
+  /** A control plane that is just starting is asked again soon; the first minutes of silence cost little. */
+  #pauseMs(): number {
+    if (this.#failures > 0)
+      return Math.min(limits.heartbeatMs, firstRetryMs * 2 ** Math.min(this.#failures, 10));
+    return this.#isWanted ? 0 : limits.heartbeatMs;
   }
 }

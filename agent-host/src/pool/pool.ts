@@ -148,6 +148,7 @@ export class Pool {
       available: shelf.available.length,
       starting: shelf.starting,
       waiting: shelf.waiting,
+      min: settings.min,
       target: Math.max(settings.min, settings.target),
       total: this.warm + allocated(),
       max: settings.max,

@@ -4,6 +4,7 @@ export type PoolFacts = {
   starting: number;
   /** Creates that wait for a member of this template. */
   waiting: number;
+  min: number;
   target: number;
   /** Members of all templates, warm, starting and leased. */
   total: number;
@@ -16,11 +17,15 @@ export type PoolFacts = {
 
 /** Above about four at once a start only gets slower: the engine is CPU bound on two cores. */
 export const startsInFlightMax = 4;
+/** What nobody waits for is made one by one, so that it does not slow down those who work. */
+const backgroundStartsMax = 1;
 
 /** How many members to start now. */
 export function startsWanted(facts: PoolFacts): number {
   const missing = facts.waiting + facts.target - facts.available - facts.starting;
-  const room = Math.min(facts.max - facts.total, facts.roomByMemory, startsInFlightMax - facts.inFlight);
+  const isUrgent = facts.waiting > 0 || facts.available < facts.min;
+  const inFlightMax = isUrgent ? startsInFlightMax : backgroundStartsMax;
+  const room = Math.min(facts.max - facts.total, facts.roomByMemory, inFlightMax - facts.inFlight);
   return Math.max(0, Math.min(missing, room));
 }
 

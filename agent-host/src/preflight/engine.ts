@@ -64,7 +64,7 @@ function architectureOf(name: string): Architecture {
 
 export function runcFinding(version: string): Finding {
   const numbers = /^(\d+)\.(\d+)\.(\d+)/.exec(version)?.slice(1).map(Number);
-  const isPatchedByDistribution = /deb|ubuntu/i.test(version);
+  const isPatchedByDistribution = /\+ds|deb|ubuntu/i.test(version);
   const isOld = numbers !== undefined && isBelow(numbers, runcMinimum);
   if (!isOld) return { name: "runc", status: "ok", detail: version };
   return isPatchedByDistribution

@@ -24,10 +24,7 @@ export function sandboxRoutes(deps: SandboxRouteDeps): Hono<SignedEnv> {
       throw new HostError("sandbox_not_found", "Check the sandbox id.");
     return deps.registry.find(id.data, c.get("tenantId"));
   };
-  app.use(
-    "*",
-    signed(deps, (method) => method === "PUT"),
-  );
+  app.use("*", signed(deps));
 
   app.post("/", async (c) => {
     const input = parse(HostCreate, c.get("body"));
@@ -55,7 +52,7 @@ export function sandboxRoutes(deps: SandboxRouteDeps): Hono<SignedEnv> {
   });
   app.put("/:id/files", async (c) => {
     const { path } = parseQuery(c);
-    return c.json(await writeFileIn(deps, find(c), path, bounded(c.req.raw.body)));
+    return c.json(await writeFileIn(deps, find(c), path, bounded(c.get("body") ?? c.req.raw.body)));
   });
   return app;
 }
@@ -78,7 +75,11 @@ function parseQuery(c: Context<SignedEnv>): FileQuery {
   return parsed.data;
 }
 
-async function* bounded(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
+async function* bounded(body: Buffer | ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
+  if (Buffer.isBuffer(body)) {
+    yield body;
+    return;
+  }
   let bytes = 0;
   for await (const chunk of body ?? []) {
     bytes += chunk.byteLength;

@@ -12,18 +12,20 @@ export type SignedEnv = {
     tenantId: string;
     sandbox: string;
     generation: string;
-    /** The body of a request that is not a stream. */
+    /** The body; absent for an upload, which is streamed. */
     body: Buffer | undefined;
   };
 };
 export type SignedDeps = { verify: VerifyDeps; log: Logger };
 
 /** Lets only the control plane in; why somebody was refused is for the log. */
-export function signed(deps: SignedDeps, isStreamed: (method: string) => boolean = () => false) {
+export function signed(deps: SignedDeps) {
   return createMiddleware<SignedEnv>(async (c, next) => {
     const header = (name: string) => c.req.header(name) ?? "";
     const url = new URL(c.req.url);
-    const body = isStreamed(c.req.method) ? undefined : await readBody(c.req.raw);
+    const bodySha256 = header(signatureHeader.bodySha256);
+    const isStream = c.req.method === "PUT" && bodySha256 === unsignedPayload;
+    const body = isStream ? undefined : await readBody(c.req.raw);
     const request = {
       method: c.req.method,
       hostId: header(signatureHeader.host),
@@ -34,15 +36,12 @@ export function signed(deps: SignedDeps, isStreamed: (method: string) => boolean
       createdMs: Number(header(signatureHeader.created)),
       nonce: header(signatureHeader.nonce),
       length: header(signatureHeader.length),
-      bodySha256: header(signatureHeader.bodySha256),
+      bodySha256,
       signature: header(signatureHeader.signature),
       body,
       isPrivatePath: isLoopback(c.env.incoming.socket.remoteAddress),
     };
-    const mustBeUnsigned = body === undefined && request.bodySha256 !== unsignedPayload;
-    const fault = mustBeUnsigned
-      ? "a streamed body cannot be signed"
-      : findSignatureFault(deps.verify, request);
+    const fault = findSignatureFault(deps.verify, request);
     if (fault) {
       deps.log.warn({ fault, method: request.method, path: url.pathname }, "an unsigned request was refused");
       throw new HostError("unauthenticated", "The request is not signed by this host's control plane.");

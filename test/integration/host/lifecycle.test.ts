@@ -105,7 +105,8 @@ test("one failed start does not refuse those whom another start will serve", asy
 test("a warm member that dies is replaced, and one that is silent too", async () => {
   const made = host();
   const { pool, runtime } = made;
-  await pool.warmUp(1_000);
+  pool.refill();
+  await expect.poll(() => pool.state()[0]?.available).toBe(3);
   const [dead, silent] = pool.memberIds();
   runtime.daemonOf(dead ?? "").die();
   runtime.daemonOf(silent ?? "").isSilent = true;

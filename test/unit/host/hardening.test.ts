@@ -75,7 +75,7 @@ test("an old runc is reported unless its distribution has patched it", () => {
   expect(runcFinding("1.1.11").status).toBe("warning");
   expect(runcFinding("1.1.12").status).toBe("ok");
   expect(runcFinding("1.2.0").status).toBe("ok");
-  expect(runcFinding("1.1.5+ds1-1+deb12u1").status).toBe("ok");
+  expect(runcFinding("1.1.5+ds1").status).toBe("ok");
 });
 
 test("mounts are asked to propagate only where the kernel passes them on", () => {

@@ -8,6 +8,7 @@ const facts: fc.Arbitrary<PoolFacts> = fc
     available: count,
     starting: count,
     waiting: count,
+    min: count,
     target: count,
     leased: count,
     max: count,
@@ -54,6 +55,7 @@ test("refilling until nothing is wanted reaches the target when there is room", 
           available,
           starting: 0,
           waiting: 0,
+          min: 0,
           target,
           total: available,
           max: 1000,
@@ -66,6 +68,23 @@ test("refilling until nothing is wanted reaches the target when there is room", 
       expect(available).toBe(target);
     }),
   );
+});
+
+test("what nobody waits for is made one at a time, what is waited for is not", () => {
+  const idle = {
+    available: 2,
+    starting: 0,
+    waiting: 0,
+    min: 2,
+    target: 10,
+    total: 2,
+    max: 80,
+    roomByMemory: 99,
+    inFlight: 0,
+  };
+  expect(startsWanted(idle)).toBe(1);
+  expect(startsWanted({ ...idle, waiting: 3 })).toBe(startsInFlightMax);
+  expect(startsWanted({ ...idle, available: 1 })).toBe(startsInFlightMax);
 });
 
 test("failed starts are tried again ever more slowly, up to half a minute", () => {
