@@ -33,6 +33,22 @@ export type ApiRow = {
 const onSandbox = ["sandbox_not_found", "sandbox_ended", "host_unreachable"] as const;
 const sandbox = "/v1/sandboxes/:id";
 
+/** Codes that any endpoint can answer; a row lists only its own. */
+export const genericErrors = [
+  "invalid_request",
+  "invalid_json",
+  "unauthenticated",
+  "forbidden",
+  "not_found",
+  "method_not_allowed",
+  "request_timeout",
+  "conflict",
+  "payload_too_large",
+  "unsupported_media_type",
+  "internal",
+  "unavailable",
+] as const satisfies readonly ErrorCode[];
+
 export const api = {
   createSandbox: {
     method: "post",
@@ -43,7 +59,7 @@ export const api = {
     body: CreateSandbox,
     result: Sandbox,
     status: 201,
-    errors: ["template_not_found", "quota_exceeded", "no_capacity"],
+    errors: ["template_not_found", "quota_exceeded", "no_capacity", "host_unreachable", "sandbox_ended"],
     example: { body: { template: "python", lifetimeSeconds: 600, metadata: { purpose: "demo" } } },
   },
   listSandboxes: {
@@ -149,12 +165,12 @@ export const api = {
   readyz: {
     method: "get",
     path: "/readyz",
-    summary: "Are the database and a host there",
+    summary: "Is the database there; `degraded` while no host is heard",
     scope: null,
     tokens: 0,
     result: Ready,
     status: 200,
-    errors: [],
+    errors: ["unavailable"],
     example: {},
   },
 } as const satisfies Record<string, ApiRow>;

@@ -66,7 +66,9 @@ export function newHostCode(random?: RandomBytes): HostCode {
   return HostCode.parse(`h${randomChars(hostCodeChars - 1, random)}`);
 }
 
-/** The host that a sandbox lives on is read off its id, so routing needs no lookup. */
-export function hostCodeOf(id: SandboxId): HostCode {
-  return HostCode.parse(id.slice(0, hostCodeChars));
+/** The host that a sandbox lives on is read off its id, so routing needs no lookup; `null` = not one of our hosts. */
+export function hostCodeOf(id: SandboxId): HostCode | null {
+  return HostCode.safeParse(id.slice(0, hostCodeChars)).data ?? null;
 }
+
+export const newReservationId = (random?: RandomBytes) => `rsv_${randomChars(20, random)}`;

@@ -41,8 +41,14 @@ export const limits = {
   /** Reads of state on a host, which are memory work. */
   hostCallDeadlineMs: 5_000,
   heartbeatMs: 5_000,
+  /** The longest that an upload may take, its body included. */
+  fileWriteDeadlineMs: 600_000,
   /** Three missed heartbeats: no new work. */
   hostSilentMs: 15_000,
   /** After this a reservation whose sandbox nobody confirmed is given back. */
   reservationGraceMs: 10_000,
+  /** Hosts that one create may ask before it gives up. */
+  placementHostsMax: 3,
+  /** How much younger than a host's snapshot a row may be before its absence there means anything. */
+  snapshotGraceMs: 5_000,
 } as const;
