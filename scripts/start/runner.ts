@@ -1,3 +1,4 @@
+import { proxyVariables } from "#templates/proxy";
 import type { Report, RootOptions, Runner } from "#templates/runner";
 import { StopError } from "#templates/stop";
 import { runCommand } from "./command.ts";
@@ -36,7 +37,9 @@ export function createRunner({ report, signal }: RunnerOptions): Runner {
       throw new StopError(`${command[0]} needs root: run this as root or with passwordless sudo.`);
     if (access === "root") return runCommand(command, { ...options, env });
     // sudo drops the environment, so what the command needs goes through env.
-    const assignments = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const assignments = Object.entries({ ...proxyVariables(process.env), ...env }).map(
+      ([name, value]) => `${name}=${value}`,
+    );
     return runCommand(["sudo", "-n", "env", ...assignments, ...command], options);
   }
   const apt = async () => ({ runAsRoot: (await rootAccess()) === "none" ? undefined : runAsRoot, report });
