@@ -47,6 +47,7 @@ export function sandboxRoutes(deps: SandboxRouteDeps): Hono<SignedEnv> {
     return c.body(file.body, 200, {
       "content-type": "application/octet-stream",
       "content-length": String(file.size),
+      "x-sandgate-file-size": String(file.size),
       "x-sandgate-file-mode": file.mode,
     });
   });
