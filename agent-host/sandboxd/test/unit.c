@@ -184,10 +184,17 @@ static void a_command_cannot_forge_its_line_in_proc(void) {
     CHECK(!proc_stat_parse("17 (a) S", 8, &stat));
 }
 
+static void count_met(void *context, int pid) {
+    (void)pid;
+    ++*(int *)context;
+}
+
 static void a_tree_is_found_whatever_the_order(void) {
     static struct process_table table = {
         .rows = {{9, 8, false}, {8, 7, false}, {5, 1, false}, {7, 2, false}, {6, 5, false}}, .count = 5};
-    CHECK(process_table_mark(&table, 2) == 3);
+    int met = 0;
+    process_table_mark(&table, 2, count_met, &met);
+    CHECK(met == 3);
     CHECK(table.rows[0].in_tree && table.rows[1].in_tree && table.rows[3].in_tree);
     CHECK(!table.rows[2].in_tree && !table.rows[4].in_tree);
 }

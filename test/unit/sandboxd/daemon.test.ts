@@ -7,7 +7,7 @@ const folder = fileURLToPath(new URL("../../../agent-host/sandboxd", import.meta
 
 // A missing compiler fails these tests: the daemon is half of the project.
 function make(...goals: string[]): string {
-  return execFileSync("make", ["-C", folder, ...goals], {
+  return execFileSync("flock", [folder, "make", "-C", folder, ...goals], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
   });
