@@ -117,7 +117,9 @@ static void reap_ended(struct supervision *supervision) {
 }
 
 static void end_tree(struct supervision *supervision) {
-    supervision->has_children = !tree_kill(on_reaped, supervision);
+    // Once the program is reaped, its number may name a stranger's group.
+    int group = supervision->main_ended ? 0 : supervision->job->child_pid;
+    supervision->has_children = !tree_kill(group, on_reaped, supervision);
     // Past the bound it is reported as what was asked for; the host can still kill the whole cgroup.
     if (!supervision->main_ended) on_reaped(supervision, supervision->job->child_pid, SIGKILL);
 }
