@@ -25,8 +25,9 @@ test("a sandbox id begins with its host's code, and what E2B placed has none of 
 });
 
 test("an env file gives its values without quotes and comments", () => {
-  const text = "# a comment\nA=1\n export B = 'two words' \r\nC=\"x=y\"\n\nnot a line\nD=\n";
+  const text = "# a comment\nA=1\n export B = 'two words' \r\nC=\"x=y\"\n\nD=\n";
   expect(parseEnvFile(text)).toEqual({ A: "1", B: "two words", C: "x=y", D: "" });
+  expect(() => parseEnvFile("A=1\nnot a line\n")).toThrow("Line 2");
 });
 
 test("the environment comes before the file, the file before the default, and a bad value is named", () => {
