@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Client, createClient } from "@libsql/client";
 import { expect } from "vitest";
+import { limits } from "#contract/limits";
 import { Lease } from "#host/leases/store";
 import type { TestStack } from "./stack.ts";
 import { containersOf, foldersOf, hostIdOf, uidsOf } from "./traces.ts";
@@ -9,20 +10,31 @@ import { containersOf, foldersOf, hostIdOf, uidsOf } from "./traces.ts";
 type Row = { id: string; state: string; endReason: string | null };
 const settleMs = 30_000;
 
-/** Looks into a stack's database; the connection cannot write. */
-export async function readDatabase<T>(dataDir: string, read: (client: Client) => Promise<T>): Promise<T> {
+async function inDatabase<T>(dataDir: string, work: (client: Client) => Promise<T>): Promise<T> {
   const client = createClient({ url: `file:${join(dataDir, "sandgate.db")}`, concurrency: 1 });
   try {
-    for (const pragma of ["query_only = ON", "busy_timeout = 5000"]) await client.execute(`PRAGMA ${pragma}`);
-    return await read(client);
+    await client.execute("PRAGMA busy_timeout = 5000");
+    return await work(client);
   } finally {
     client.close();
   }
 }
 
-/** Every sandbox row, and the sandboxes that hold a slot of their tenant's quota. */
+/** Lets the deadline of every create under way be over, which would take half a minute by itself. */
+export async function ageCreates(dataDir: string): Promise<void> {
+  const ageMs = limits.createDeadlineMs + limits.snapshotGraceMs;
+  await inDatabase(dataDir, (client) =>
+    client.execute({
+      sql: "UPDATE sandboxes SET created_at_ms = created_at_ms - ? WHERE started_at_ms IS NULL",
+      args: [ageMs],
+    }),
+  );
+}
+
+/** Every sandbox row, and the sandboxes that hold a slot of their tenant's quota. The connection cannot write. */
 export function rowsOf(dataDir: string): Promise<{ rows: Row[]; held: string[] }> {
-  return readDatabase(dataDir, async (client) => {
+  return inDatabase(dataDir, async (client) => {
+    await client.execute("PRAGMA query_only = ON");
     const rows = await client.execute("SELECT id, state, end_reason FROM sandboxes ORDER BY id");
     const held = await client.execute(
       "SELECT sandbox_id FROM reservations WHERE released_at_ms IS NULL ORDER BY sandbox_id",

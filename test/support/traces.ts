@@ -47,13 +47,13 @@ export async function removeContainer({ id }: Pick<Container, "id">): Promise<vo
 
 /** The member folders of one host. */
 export function foldersOf(hostId: string): string[] {
-  return namesIn(runDir).filter((name) => textOf(join(runDir, name, "owner")) === hostId);
+  return namesIn(runDir).filter((name) => readText(join(runDir, name, "owner")) === hostId);
 }
 
 /** The uids that one host has claimed. */
 export function uidsOf(hostId: string): number[] {
   return namesIn(uidFolder)
-    .filter((name) => textOf(join(uidFolder, name)).includes(`"${hostId}"`))
+    .filter((name) => readText(join(uidFolder, name)).includes(`"${hostId}"`))
     .map(Number);
 }
 
@@ -61,13 +61,13 @@ export function uidsOf(hostId: string): number[] {
 export function processesOf(dataDir: string): string[] {
   return namesIn("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => textOf(`/proc/${pid}/environ`).split("\0").includes(`SANDGATE_DATA_DIR=${dataDir}`))
-    .map((pid) => `${pid} ${textOf(`/proc/${pid}/cmdline`).replaceAll("\0", " ")}`);
+    .filter((pid) => readText(`/proc/${pid}/environ`).split("\0").includes(`SANDGATE_DATA_DIR=${dataDir}`))
+    .map((pid) => `${pid} ${readText(`/proc/${pid}/cmdline`).replaceAll("\0", " ")}`);
 }
 
 /** Mounts that mention one of the given paths. */
 export function mountsOf(paths: readonly string[]): string[] {
-  return textOf("/proc/self/mountinfo")
+  return readText("/proc/self/mountinfo")
     .split("\n")
     .filter((line) => paths.some((path) => line.includes(path)));
 }
@@ -93,7 +93,8 @@ function namesIn(folder: string): string[] {
   }
 }
 
-function textOf(path: string): string {
+/** The text of a file, empty where there is none. */
+export function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {
