@@ -4,6 +4,7 @@ import { parseEnvFile } from "#contract/envfile";
 import type { Ready } from "#contract/meta";
 import type { Finding } from "#host/preflight/finding";
 import { loadManifests } from "#templates/manifest";
+import { StopError } from "#templates/stop";
 import { bootstrap } from "#worker/bootstrap";
 import { type Child, type ChildInput, startChild } from "./child.ts";
 import type { PreparedMachine } from "./steps.ts";
@@ -105,7 +106,7 @@ export async function waitUntilPlaced(url: string): Promise<void> {
     const ready = (await response?.json().catch(() => undefined)) as Partial<Ready> | undefined;
     if (ready?.status === "ok") return;
     if (performance.now() > endMs)
-      throw new Error("The control plane does not hear the agent-host; see their logs.");
+      throw new StopError("The control plane does not hear the agent-host; see their logs.");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -67,7 +67,7 @@ export async function npmStart(dataDir: string, overrides: Record<string, string
       while (!printed.includes(text)) {
         if (isOver || performance.now() > endMs)
           throw new Error(`npm start never said "${text}":\n${printed}`);
-        await Promise.race([once(child.stdout, "data"), ended, new Promise((go) => setTimeout(go, 1_000))]);
+        await Promise.race([ended, new Promise((look) => setTimeout(look, 20))]);
       }
     },
     output: () => printed,

@@ -89,11 +89,11 @@ function isBusy(error: unknown): boolean {
   return /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error));
 }
 
-/** The remote database did not answer, or answered that it cannot; a file that cannot be opened counts too. */
+/** The remote database did not answer, or answered that it cannot; so does a file without access or room. */
 function isAway(error: unknown): boolean {
   return (
     error instanceof TypeError ||
-    /^(SERVER_ERROR|HRANA_|SQLITE_CANTOPEN|SQLITE_IOERR|CLIENT_CLOSED)/.test(codeOf(error))
+    /^(SERVER_ERROR|HRANA_|SQLITE_CANTOPEN|SQLITE_IOERR|SQLITE_FULL|CLIENT_CLOSED)/.test(codeOf(error))
   );
 }
 
