@@ -103,12 +103,18 @@ export async function writeFile(
   const fields = encodePath(request.path);
   if (request.mode !== undefined) fields.putUint(fieldTag.mode, request.mode, 4);
   const upload = startUpload(link, fields.finish());
+  const iterator = body[Symbol.asyncIterator]();
   try {
-    for await (const bytes of body) {
-      await upload.write(bytes);
+    for (;;) {
+      // A refusal, or a lost connection, must be heard even when the body has stalled.
+      const next = await Promise.race([iterator.next(), upload.refused]);
+      if (next.done === true) break;
+      await upload.write(next.value);
     }
   } catch (cause) {
     upload.cancel();
+    // Not awaited: a stalled generator would answer never.
+    iterator.return?.().catch(() => {});
     // When sandboxd refused, that is the answer; otherwise it was the body that failed.
     throw upload.failure ?? cause;
   }
@@ -122,6 +128,10 @@ function startUpload(link: Link, payload: Buffer) {
     settle = { resolve, reject };
   });
   result.catch(() => {});
+  const refused = new Promise<never>((_, reject) => {
+    result.catch(reject);
+  });
+  refused.catch(() => {});
   const window = new SendWindow((piece) => link.send(frameType.data, stream, piece));
   const fail = (cause: SandboxdError) => {
     failure = cause;
@@ -145,6 +155,7 @@ function startUpload(link: Link, payload: Buffer) {
   link.send(frameType.fileWrite, stream, payload);
   return {
     write: (bytes: Uint8Array) => window.write(bytes),
+    refused,
     cancel: () => link.abandon(stream),
     finish: () => {
       if (failure === undefined) link.send(frameType.end, stream);
