@@ -1,0 +1,73 @@
+import type { Logger } from "pino";
+import { type Heartbeat, HeartbeatReply, type HostIdentity } from "#contract/host";
+import { limits } from "#contract/limits";
+import type { LeaseStore } from "../leases/store.ts";
+import { type EndDeps, endSandbox } from "../sandboxes/end.ts";
+import { patchSandbox } from "../sandboxes/patch.ts";
+import type { Registry } from "../sandboxes/registry.ts";
+import { signedHeaders } from "../signing/sign.ts";
+
+export type HeartbeatDeps = EndDeps & {
+  identity: HostIdentity;
+  key: Buffer;
+  registry: Registry;
+  leases: LeaseStore;
+  /** Everything but the lists, which are taken here. */
+  facts: () => Omit<Heartbeat, "live" | "ended" | "takenAtMs" | "hostId" | "code">;
+  log: Logger;
+};
+
+const path = "/internal/v1/heartbeat";
+const endedPerBeatMax = 1000;
+
+/** Tells the control plane what lives here and does what it answers. @throws Error when it was not heard. */
+export async function beat(deps: HeartbeatDeps): Promise<void> {
+  const takenAtMs = deps.now();
+  const { hostId, code } = deps.identity;
+  const live = deps.registry.all().filter((each) => !each.ending);
+  const heartbeat: Heartbeat = {
+    hostId,
+    code,
+    takenAtMs,
+    ...deps.facts(),
+    live: live.map(({ lease: { sandboxId, generation, expiresAtMs } }) => ({
+      sandboxId,
+      generation,
+      expiresAtMs,
+    })),
+    ended: deps.leases.ends().slice(0, endedPerBeatMax),
+  };
+  const body = JSON.stringify(heartbeat);
+  const response = await fetch(new URL(path, deps.identity.controlUrl), {
+    method: "POST",
+    body,
+    headers: {
+      "content-type": "application/json",
+      ...signedHeaders(
+        { hostId, key: deps.key },
+        { method: "POST", pathAndQuery: path, body, nowMs: takenAtMs },
+      ),
+    },
+    redirect: "error",
+    signal: AbortSignal.timeout(limits.hostCallDeadlineMs),
+  });
+  if (!response.ok)
+    throw new Error(`The control plane answered ${response.status}: ${await response.text()}`);
+  await obey(deps, HeartbeatReply.parse(await response.json()));
+}
+
+/** The generation is compared each time: an order about an older life of an id must not touch a newer one. */
+async function obey(deps: HeartbeatDeps, reply: HeartbeatReply): Promise<void> {
+  for (const end of reply.acknowledged) deps.leases.acknowledge(end);
+  for (const { sandboxId, generation, expiresAtMs } of reply.deadlines) {
+    const live = deps.registry.peek(sandboxId);
+    if (live && !live.ending && live.lease.generation === generation)
+      patchSandbox(deps, live, { expiresAtMs });
+  }
+  await Promise.all(
+    reply.kill.map(({ sandboxId, generation, reason }) => {
+      const live = deps.registry.peek(sandboxId);
+      return live?.lease.generation === generation ? endSandbox(deps, live, reason) : undefined;
+    }),
+  );
+}

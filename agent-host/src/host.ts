@@ -1,0 +1,125 @@
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import type { CgroupLimits } from "./cgroup/limits.ts";
+import type { HostConfig } from "./config.ts";
+import { beat, type HeartbeatDeps } from "./control/heartbeat.ts";
+import { Pulse } from "./control/pulse.ts";
+import type { Engine } from "./engine/request.ts";
+import { StartupError } from "./errors.ts";
+import { createLeaseStore } from "./leases/store.ts";
+import { freeMemoryMiB, readMachineMemory } from "./pool/admission.ts";
+import { Pool } from "./pool/pool.ts";
+import { inspectEngine } from "./preflight/engine.ts";
+import type { Finding } from "./preflight/finding.ts";
+import { propagationOf } from "./preflight/member.ts";
+import { createMemberFolders } from "./runtime/docker/folder.ts";
+import { DockerRuntime } from "./runtime/docker/runtime.ts";
+import type { Architecture } from "./runtime/docker/seccomp.ts";
+import { Registry } from "./sandboxes/registry.ts";
+import { createUidClaims } from "./uids/claim.ts";
+
+export type Host = Awaited<ReturnType<typeof composeHost>>;
+
+/**
+ * Builds the parts of a host and ties them together; nothing runs yet but the look at the engine.
+ * @throws StartupError
+ */
+export async function composeHost(
+  config: HostConfig,
+  engine: Engine,
+  log: Logger,
+  now: () => number = Date.now,
+) {
+  const { identity } = config;
+  const { findings, arch } = await inspectEngine(engine);
+  const machine = composeMachine(config, engine, arch);
+  const leases = createLeaseStore(config.hostFolder);
+  const registry = new Registry();
+  const room = composeRoom(config, registry, machine.runtime, log);
+  const state = { isDraining: false, url: "" };
+  const facts: HeartbeatDeps["facts"] = () => ({
+    ...state,
+    cores: room.cores,
+    freeMemoryMiB: room.freeMemoryMiB(),
+    pools: room.pool.state(),
+  });
+  const key = Buffer.from(identity.key, "hex");
+  const onEnd = () => pulse.soon();
+  const parts = {
+    config,
+    engine,
+    log,
+    now,
+    findings,
+    key,
+    state,
+    registry,
+    leases,
+    onEnd,
+    ...machine,
+    ...room,
+  };
+  const pulse: Pulse = new Pulse(() => beat({ ...parts, identity, facts }), log);
+  return { ...parts, pulse };
+}
+
+/** What touches the machine: containers, sockets and uids. */
+function composeMachine(config: HostConfig, engine: Engine, arch: Architecture) {
+  const { hostId } = config.identity;
+  const runDir = config.settings.SANDGATE_RUN_DIR;
+  const folders = createMemberFolders(runDir, hostId);
+  const uids = createUidClaims(hostId);
+  const propagation = propagationOf(runDir, readFileSync("/proc/self/mountinfo", "utf8"));
+  const { sandboxdPath } = config.prepared;
+  const runtime = new DockerRuntime({ engine, hostId, folders, uids, sandboxdPath, propagation, arch });
+  return { folders, uids, runtime };
+}
+
+/** The host's room: its pool, and how much memory may still be promised. */
+function composeRoom(
+  { settings, prepared }: HostConfig,
+  registry: Registry,
+  runtime: DockerRuntime,
+  log: Logger,
+) {
+  const memberLimits: CgroupLimits = {
+    cpu: settings.SANDGATE_DEFAULT_CPU,
+    memoryMiB: settings.SANDGATE_DEFAULT_MEMORY_MIB,
+    pids: settings.SANDGATE_DEFAULT_PIDS,
+  };
+  const promisedMiB = () =>
+    pool.warm * memberLimits.memoryMiB + registry.all().reduce((sum, { lease }) => sum + lease.memoryMiB, 0);
+  const overcommit = settings.SANDGATE_MEMORY_OVERCOMMIT;
+  const freeMemory = () => freeMemoryMiB({ ...readMachineMemory(), promisedMiB: promisedMiB(), overcommit });
+  const pool: Pool = new Pool(
+    {
+      runtime,
+      settings: {
+        min: settings.SANDGATE_POOL_MIN,
+        target: settings.SANDGATE_POOL_TARGET,
+        max: settings.SANDGATE_POOL_MAX,
+        memberLimits,
+      },
+      allocated: () => registry.size,
+      roomByMemory: () => Math.floor(freeMemory() / memberLimits.memoryMiB),
+      log,
+    },
+    prepared.templates,
+  );
+  return { pool, memberLimits, freeMemoryMiB: freeMemory, cores: availableParallelism() };
+}
+
+/** Looks at one warm member of each host start. @throws StartupError when a lease could not rely on it. */
+export async function inspectOnce(host: Host): Promise<Finding[]> {
+  const member = host.pool.first();
+  if (!member)
+    throw new StartupError(
+      `No sandbox could be started; see ${join(host.config.hostFolder, "..")} for the log.`,
+    );
+  const findings = [...host.findings, ...(await host.runtime.inspect(member, host.memberLimits))];
+  const failed = findings.find(({ status }) => status === "failed");
+  if (failed) throw new StartupError(`This machine cannot hold sandboxes: ${failed.name}: ${failed.detail}.`);
+  return findings;
+}

@@ -1,0 +1,95 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as z from "zod";
+import { SandboxEnd } from "#contract/host";
+import { SandboxId, TenantId } from "#contract/ids";
+import { TemplateName } from "#contract/sandbox";
+import { MemberId } from "#contract/sandboxd";
+
+/** What this host has handed out: written before use, removed after the end. */
+export const Lease = z.strictObject({
+  sandboxId: SandboxId,
+  generation: z.int(),
+  tenantId: TenantId,
+  memberId: MemberId,
+  template: TemplateName,
+  /** Hex; what a re-dialling sandboxd proves itself with. */
+  key: z.string().regex(/^[0-9a-f]{64}$/),
+  cpu: z.number(),
+  memoryMiB: z.int(),
+  pids: z.int(),
+  idleSeconds: z.int(),
+  createdAtMs: z.int(),
+  expiresAtMs: z.int(),
+});
+export type Lease = z.infer<typeof Lease>;
+
+export type LeaseStore = {
+  /** The atomic claim of an id and generation. @returns false when it is taken already. */
+  claim(lease: Lease): boolean;
+  update(lease: Lease): void;
+  /** Puts the end on record, then forgets the lease: a crash in between repeats the end and loses nothing. */
+  end(end: SandboxEnd): void;
+  leases(): Lease[];
+  ends(): SandboxEnd[];
+  /** The control plane has recorded this end. */
+  acknowledge(end: Pick<SandboxEnd, "sandboxId" | "generation">): void;
+};
+
+type Key = { sandboxId: string; generation: number };
+const fileName = ({ sandboxId, generation }: Key) => `${sandboxId}-${generation}.json`;
+
+/**
+ * Leases as files of a folder. Calls are synchronous: the files are tiny and on the create path a thread hop costs
+ * more than the write. Nothing is fsynced, since a power cut ends the containers too.
+ */
+export function createLeaseStore(folder: string): LeaseStore {
+  const leaseFolder = join(folder, "leases");
+  const endFolder = join(folder, "ended");
+  for (const path of [leaseFolder, endFolder]) mkdirSync(path, { recursive: true, mode: 0o700 });
+
+  function claim(lease: Lease): boolean {
+    try {
+      writeFileSync(join(leaseFolder, fileName(lease)), JSON.stringify(lease), { flag: "wx", mode: 0o600 });
+      return true;
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
+      throw cause;
+    }
+  }
+  return {
+    claim,
+    update: (lease) => replace(join(leaseFolder, fileName(lease)), lease),
+    end(end) {
+      replace(join(endFolder, fileName(end)), end);
+      rmSync(join(leaseFolder, fileName(end)), { force: true });
+    },
+    leases: () => readFolder(leaseFolder, Lease),
+    ends: () => readFolder(endFolder, SandboxEnd),
+    acknowledge: (end) => rmSync(join(endFolder, fileName(end)), { force: true }),
+  };
+}
+
+function replace(path: string, value: unknown): void {
+  writeFileSync(`${path}.new`, JSON.stringify(value), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+/** A file that cannot be read as what it should be was cut short by a crash: nobody was answered from it. */
+function readFolder<T>(folder: string, schema: z.ZodType<T>): T[] {
+  const records: T[] = [];
+  for (const name of readdirSync(folder)) {
+    const record = name.endsWith(".json") ? schema.safeParse(parse(join(folder, name))) : undefined;
+    if (record?.success) records.push(record.data);
+    else rmSync(join(folder, name), { force: true });
+  }
+  return records;
+}
+
+function parse(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch {
+    return undefined;
+  }
+}

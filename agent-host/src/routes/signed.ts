@@ -1,0 +1,69 @@
+import type { HttpBindings } from "@hono/node-server";
+import { createMiddleware } from "hono/factory";
+import type { Logger } from "pino";
+import { limits } from "#contract/limits";
+import { signatureHeader, unsignedPayload } from "#contract/signature";
+import { HostError } from "../errors.ts";
+import { findSignatureFault, type VerifyDeps } from "../signing/verify.ts";
+
+export type SignedEnv = {
+  Bindings: HttpBindings;
+  Variables: {
+    tenantId: string;
+    sandbox: string;
+    generation: string;
+    /** The body; absent for an upload, which is streamed. */
+    body: Buffer | undefined;
+  };
+};
+export type SignedDeps = { verify: VerifyDeps; log: Logger };
+
+/** Lets only the control plane in; why somebody was refused is for the log. */
+export function signed(deps: SignedDeps) {
+  return createMiddleware<SignedEnv>(async (c, next) => {
+    const header = (name: string) => c.req.header(name) ?? "";
+    const url = new URL(c.req.url);
+    const bodySha256 = header(signatureHeader.bodySha256);
+    const isStream = c.req.method === "PUT" && bodySha256 === unsignedPayload;
+    const body = isStream ? undefined : await readBody(c.req.raw);
+    const request = {
+      method: c.req.method,
+      hostId: header(signatureHeader.host),
+      pathAndQuery: url.pathname + url.search,
+      tenant: header(signatureHeader.tenant),
+      sandbox: header(signatureHeader.sandbox),
+      generation: header(signatureHeader.generation),
+      createdMs: Number(header(signatureHeader.created)),
+      nonce: header(signatureHeader.nonce),
+      length: header(signatureHeader.length),
+      bodySha256,
+      signature: header(signatureHeader.signature),
+      body,
+      isPrivatePath: isLoopback(c.env.incoming.socket.remoteAddress),
+    };
+    const fault = findSignatureFault(deps.verify, request);
+    if (fault) {
+      deps.log.warn({ fault, method: request.method, path: url.pathname }, "an unsigned request was refused");
+      throw new HostError("unauthenticated", "The request is not signed by this host's control plane.");
+    }
+    c.set("tenantId", request.tenant);
+    c.set("sandbox", request.sandbox);
+    c.set("generation", request.generation);
+    c.set("body", body);
+    await next();
+  });
+}
+
+async function readBody(request: Request): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > limits.jsonBodyMaxBytes) throw new HostError("payload_too_large", "The body is too large.");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+const isLoopback = (address: string | undefined) =>
+  address !== undefined && (address === "::1" || /^(::ffff:)?127\./.test(address));

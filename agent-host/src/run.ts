@@ -1,0 +1,102 @@
+import type { Server } from "node:http";
+import type { Logger } from "pino";
+import type { HostConfig } from "./config.ts";
+import type { Engine } from "./engine/request.ts";
+import { composeHost, type Host, inspectOnce } from "./host.ts";
+import type { Finding } from "./preflight/finding.ts";
+import { createHostApp } from "./routes/app.ts";
+import { endSandbox } from "./sandboxes/end.ts";
+import { reap } from "./sandboxes/reap.ts";
+import { recover } from "./sandboxes/recover.ts";
+import { sweep } from "./sandboxes/sweep.ts";
+import { serveHost } from "./serve.ts";
+import { NonceWindow } from "./signing/nonces.ts";
+
+const reapMs = 1_000;
+const warmUpDeadlineMs = 60_000;
+
+export type RunningHost = { url: string; findings: Finding[]; stop(): Promise<void> };
+
+/** Brings a host up: what a former life left is adopted or removed first, then the pool, then the door opens. */
+export async function runHost(config: HostConfig, engine: Engine, log: Logger): Promise<RunningHost> {
+  const host = await composeHost(config, engine, log);
+  try {
+    const digests = new Set(config.prepared.templates.map(({ digest }) => digest));
+    const recovered = await recover({ ...host, currentDigests: digests });
+    if (recovered.leased + recovered.warm + recovered.destroyed > 0) log.info(recovered, "recovered");
+    const isWarm = await host.pool.warmUp(warmUpDeadlineMs);
+    if (!isWarm) log.warn("the pool did not reach its minimum in time");
+    const findings = await inspectOnce(host);
+    const { server, url } = await serveHost(appOf(host), config.settings.SANDGATE_HOST_PORT);
+    host.state.url = url;
+    await host.pulse.now();
+    const timers = startTimers(host);
+    return { url, findings, stop: () => drain(host, server, timers) };
+  } catch (cause) {
+    await removeAll(host);
+    throw cause;
+  }
+}
+
+function appOf(host: Host) {
+  const { identity, settings } = host.config;
+  const nonces = new NonceWindow();
+  const verify = { hostId: identity.hostId, key: host.key, startedAtMs: host.now(), nonces, now: host.now };
+  return createHostApp({
+    ...host,
+    verify,
+    onSilent: (live) =>
+      void live.member.connection.ping(2_000).catch(() => endSandbox(host, live, "crashed")),
+    health: () => ({
+      pools: host.pool.state(),
+      allocated: host.registry.size,
+      max: settings.SANDGATE_POOL_MAX,
+      isDraining: host.state.isDraining,
+    }),
+  });
+}
+
+function startTimers(host: Host): NodeJS.Timeout[] {
+  const guarded = (name: string, work: () => Promise<void>) => {
+    let isBusy = false;
+    return () => {
+      if (isBusy) return;
+      isBusy = true;
+      work()
+        .catch((cause: unknown) => host.log.error({ err: cause }, `${name} failed`))
+        .finally(() => {
+          isBusy = false;
+        });
+    };
+  };
+  const sweepMs = host.config.settings.SANDGATE_SWEEP_SECONDS * 1000;
+  return [
+    setInterval(
+      guarded("the reaper", () => reap(host)),
+      reapMs,
+    ),
+    setInterval(
+      guarded("the sweep", () => sweep(host)),
+      sweepMs,
+    ),
+  ];
+}
+
+/** Ends everything that lives here and leaves no container, socket or uid behind. */
+async function drain(host: Host, server: Server, timers: NodeJS.Timeout[]): Promise<void> {
+  host.state.isDraining = true;
+  for (const timer of timers) clearInterval(timer);
+  server.close();
+  await host.pulse.stop();
+  await removeAll(host);
+  // The control plane gives the reservations back when it hears of the ends.
+  await host.pulse.now();
+  server.closeAllConnections();
+}
+
+async function removeAll(host: Host): Promise<void> {
+  await Promise.all(host.registry.all().map((live) => endSandbox(host, live, "host_lost")));
+  await host.pool.drain();
+  host.uids.close();
+  host.folders.close();
+}

@@ -1,0 +1,98 @@
+import { cpuPeriodMicros, cpuQuotaMicros } from "../../cgroup/limits.ts";
+import type { MemberSpec } from "../runtime.ts";
+import { type Architecture, seccompProfile } from "./seccomp.ts";
+
+export type Slot = MemberSpec & { uid: number; hostId: string };
+export type ContainerPaths = { sandboxd: string; folder: string; propagation: "rslave" | "rprivate" };
+
+/** Labels cannot be changed later and members exist before they have an id: they name the member, not the sandbox. */
+export const label = {
+  host: "sandgate.host",
+  member: "sandgate.member",
+  template: "sandgate.template",
+  templateName: "sandgate.template-name",
+  slot: "sandgate.slot",
+} as const;
+
+const mib = 1024 * 1024;
+
+/** The engine's create call for one member, with every hardening that we rely on spelled out. */
+export function containerConfig(spec: Slot, paths: ContainerPaths, arch: Architecture) {
+  const memoryBytes = spec.limits.memoryMiB * mib;
+  return {
+    Image: spec.template.image,
+    Entrypoint: [
+      "/sandboxd",
+      "--member",
+      spec.memberId,
+      "--uid",
+      String(spec.uid),
+      "--gid",
+      String(spec.uid),
+    ],
+    Cmd: [],
+    Env: ["PATH=/usr/local/bin:/usr/bin:/bin"],
+    User: "0:0",
+    Hostname: "sandbox",
+    WorkingDir: "/",
+    Labels: {
+      [label.host]: spec.hostId,
+      [label.member]: spec.memberId,
+      [label.template]: spec.template.digest,
+      [label.templateName]: spec.template.name,
+      [label.slot]: String(spec.uid),
+    },
+    NetworkDisabled: true,
+    HostConfig: {
+      // sandboxd is PID 1 itself; tenants run as another uid with an empty capability set.
+      Init: false,
+      CapDrop: ["ALL"],
+      CapAdd: ["SETUID", "SETGID", "SETPCAP", "KILL"],
+      SecurityOpt: ["no-new-privileges", `seccomp=${seccompProfile(arch)}`],
+      Privileged: false,
+      ReadonlyRootfs: true,
+      NetworkMode: "none",
+      IpcMode: "private",
+      CgroupnsMode: "private",
+      PidMode: "",
+      Memory: memoryBytes,
+      MemorySwap: memoryBytes,
+      CpuPeriod: cpuPeriodMicros,
+      CpuQuota: cpuQuotaMicros(spec.limits.cpu),
+      PidsLimit: spec.limits.pids,
+      Ulimits: [
+        { Name: "nofile", Soft: 1024, Hard: 1024 },
+        { Name: "core", Soft: 0, Hard: 0 },
+      ],
+      LogConfig: { Type: "none" },
+      RestartPolicy: { Name: "no" },
+      Tmpfs: tmpfs(spec.uid),
+      Mounts: mounts(paths),
+    },
+  };
+}
+
+/** Without `nr_inodes` empty files alone fill the memory limit and the kernel kills PID 1. */
+function tmpfs(uid: number): Record<string, string> {
+  const owned = `uid=${uid},gid=${uid}`;
+  return {
+    "/tmp": "rw,nosuid,nodev,exec,size=64m,nr_inodes=8192,mode=1777",
+    "/dev/shm": "rw,nosuid,nodev,noexec,size=16m,nr_inodes=1024,mode=1777",
+    "/workspace": `rw,nosuid,nodev,exec,size=128m,nr_inodes=16384,mode=0755,${owned}`,
+  };
+}
+
+function mounts(paths: ContainerPaths) {
+  const file = (source: string, target: string) => ({
+    Type: "bind",
+    Source: source,
+    Target: target,
+    ReadOnly: true,
+  });
+  return [
+    { ...file(paths.folder, "/run/sandgate"), BindOptions: { Propagation: paths.propagation } },
+    file(paths.sandboxd, "/sandboxd"),
+    file(`${paths.folder}/passwd`, "/etc/passwd"),
+    file(`${paths.folder}/group`, "/etc/group"),
+  ];
+}

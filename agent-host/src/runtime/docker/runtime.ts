@@ -1,0 +1,180 @@
+import { killCgroup } from "../../cgroup/kill.ts";
+import { type CgroupLimits, writeLimits } from "../../cgroup/limits.ts";
+import { oomKills } from "../../cgroup/oom.ts";
+import { type CgroupPaths, cgroupPathsOf } from "../../cgroup/paths.ts";
+import { type Engine, EngineError } from "../../engine/request.ts";
+import type { Finding } from "../../preflight/finding.ts";
+import { inspectMember } from "../../preflight/member.ts";
+import { listenForSandboxd } from "../../sandboxd/listen.ts";
+import type { UidClaims } from "../../uids/claim.ts";
+import type { Expectation, FoundMember, Member, MemberSpec, Runtime } from "../runtime.ts";
+import { containerConfig, label, type Slot } from "./container.ts";
+import type { MemberFolders } from "./folder.ts";
+import type { Architecture } from "./seccomp.ts";
+
+const engineDeadlineMs = 30_000;
+const dialDeadlineMs = 15_000;
+
+export type DockerRuntimeOptions = {
+  engine: Engine;
+  hostId: string;
+  folders: MemberFolders;
+  uids: UidClaims;
+  sandboxdPath: string;
+  propagation: "rslave" | "rprivate";
+  arch: Architecture;
+};
+
+type Inspected = { State: { Pid: number; Running: boolean } };
+type Listed = { Id: string; State: string; Labels: Record<string, string> };
+
+/** Sandboxes as containers of a Docker engine that shares this machine's file system and pids. */
+export class DockerRuntime implements Runtime {
+  readonly #options: DockerRuntimeOptions;
+  readonly #cgroups = new Map<string, CgroupPaths>();
+
+  constructor(options: DockerRuntimeOptions) {
+    this.#options = options;
+  }
+
+  async start(spec: MemberSpec): Promise<Member> {
+    const uid = this.#options.uids.claim(spec.memberId);
+    let handle = "";
+    this.#options.folders.make(spec.memberId, uid);
+    const dialled = listenForSandboxd({
+      socketPath: this.#options.folders.socketOf(spec.memberId),
+      memberId: spec.memberId,
+      deadlineMs: dialDeadlineMs,
+    });
+    // Both may fail; the second failure must not surface as an unhandled rejection.
+    dialled.catch(() => undefined);
+    try {
+      handle = await this.#createContainer({ ...spec, uid, hostId: this.#options.hostId });
+      await this.#options.engine.text({
+        method: "POST",
+        path: `/containers/${handle}/start`,
+        deadlineMs: engineDeadlineMs,
+      });
+      await this.#learnCgroup(handle);
+      const { memberId, template } = spec;
+      const connection = await dialled;
+      return { memberId, uid, template: template.name, templateDigest: template.digest, handle, connection };
+    } catch (cause) {
+      dialled.then((connection) => connection.close()).catch(() => undefined);
+      await this.remove({ handle, memberId: spec.memberId, uid });
+      throw cause;
+    }
+  }
+
+  async #createContainer(spec: Slot): Promise<string> {
+    const paths = {
+      sandboxd: this.#options.sandboxdPath,
+      folder: this.#options.folders.pathOf(spec.memberId),
+      propagation: this.#options.propagation,
+    };
+    const created = await this.#options.engine.json<{ Id: string }>({
+      method: "POST",
+      path: `/containers/create?name=sandgate-${spec.memberId}`,
+      body: containerConfig(spec, paths, this.#options.arch),
+      deadlineMs: engineDeadlineMs,
+    });
+    return created.Id;
+  }
+
+  async #learnCgroup(handle: string): Promise<void> {
+    const path = `/containers/${handle}/json`;
+    const { State } = await this.#options.engine.json<Inspected>({
+      method: "GET",
+      path,
+      deadlineMs: engineDeadlineMs,
+    });
+    if (!State.Running || State.Pid === 0) throw new Error("The container ended as soon as it began.");
+    this.#cgroups.set(handle, cgroupPathsOf(State.Pid));
+  }
+
+  async list(): Promise<FoundMember[]> {
+    const filters = encodeURIComponent(JSON.stringify({ label: [`${label.host}=${this.#options.hostId}`] }));
+    const path = `/containers/json?all=1&filters=${filters}`;
+    const found = await this.#options.engine.json<Listed[]>({
+      method: "GET",
+      path,
+      deadlineMs: engineDeadlineMs,
+    });
+    return found.map(({ Id, State, Labels }) => ({
+      memberId: Labels[label.member] ?? "",
+      uid: Number(Labels[label.slot] ?? 0),
+      template: Labels[label.templateName] ?? "",
+      templateDigest: Labels[label.template] ?? "",
+      handle: Id,
+      isRunning: State === "running",
+    }));
+  }
+
+  async adopt(found: FoundMember, expect: Expectation | undefined): Promise<Member> {
+    await this.#learnCgroup(found.handle);
+    const connection = await listenForSandboxd({
+      socketPath: this.#options.folders.socketOf(found.memberId),
+      memberId: found.memberId,
+      ...(expect && { expect }),
+      deadlineMs: dialDeadlineMs,
+    });
+    const { memberId, uid, template, templateDigest, handle } = found;
+    return { memberId, uid, template, templateDigest, handle, connection };
+  }
+
+  async kill({ handle }: Pick<Member, "handle">): Promise<void> {
+    const paths = this.#cgroups.get(handle);
+    if (paths) await killCgroup(paths);
+  }
+
+  async remove(member: Pick<Member, "handle" | "memberId" | "uid">): Promise<void> {
+    await this.kill(member);
+    if (member.handle !== "") await this.#removeContainer(member.handle);
+    this.#cgroups.delete(member.handle);
+    this.#options.folders.remove(member.memberId);
+    // Last: while the container exists its processes may still hold the uid.
+    this.#options.uids.release(member.uid);
+  }
+
+  async #removeContainer(handle: string): Promise<void> {
+    try {
+      const path = `/containers/${handle}?force=1&v=1`;
+      await this.#options.engine.text({ method: "DELETE", path, deadlineMs: engineDeadlineMs });
+    } catch (cause) {
+      // 404: removed already; 409: a removal is under way, by us or by somebody else.
+      if (!(cause instanceof EngineError && (cause.status === 404 || cause.status === 409))) throw cause;
+    }
+  }
+
+  async label({ handle }: Pick<Member, "handle">, name: string): Promise<void> {
+    const path = `/containers/${handle}/rename?name=${encodeURIComponent(name)}`;
+    await this.#options.engine.text({ method: "POST", path, deadlineMs: engineDeadlineMs });
+  }
+
+  #cgroupOf(handle: string): CgroupPaths {
+    const paths = this.#cgroups.get(handle);
+    if (!paths) throw new Error("The container's cgroup is not known.");
+    return paths;
+  }
+
+  applyLimits({ handle }: Pick<Member, "handle">, limits: CgroupLimits): void {
+    writeLimits(this.#cgroupOf(handle), limits);
+  }
+
+  oomKills({ handle }: Pick<Member, "handle">): number {
+    return oomKills(this.#cgroupOf(handle));
+  }
+
+  inspect(
+    { handle, memberId }: Pick<Member, "handle" | "memberId">,
+    limits: CgroupLimits,
+  ): Promise<Finding[]> {
+    const folder = this.#options.folders.pathOf(memberId);
+    return inspectMember({ cgroup: this.#cgroupOf(handle), folder, limits });
+  }
+
+  sweep(alive: ReadonlySet<string>): void {
+    this.#options.folders.sweep(alive);
+    this.#options.uids.sweep(alive);
+  }
+}

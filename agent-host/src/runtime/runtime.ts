@@ -1,0 +1,63 @@
+import type { CgroupLimits } from "../cgroup/limits.ts";
+import type { Finding } from "../preflight/finding.ts";
+import type { SandboxdConnection } from "../sandboxd/connection.ts";
+
+/** What a new member of the pool is made from. */
+export type MemberSpec = {
+  memberId: string;
+  template: TemplateImage;
+  limits: CgroupLimits;
+};
+
+export type TemplateImage = { name: string; digest: string; image: string };
+
+/** A container that runs and whose sandboxd has dialled home. */
+export type Member = {
+  readonly memberId: string;
+  /** The tenant uid, unique on this machine while the member lives. */
+  readonly uid: number;
+  readonly template: string;
+  readonly templateDigest: string;
+  /** The runtime's own name for it. */
+  readonly handle: string;
+  readonly connection: SandboxdConnection;
+};
+
+/** What a restarted host finds: a container of ours, running or not, that has not been spoken to yet. */
+export type FoundMember = {
+  memberId: string;
+  uid: number;
+  template: string;
+  templateDigest: string;
+  handle: string;
+  isRunning: boolean;
+};
+
+/** What a leased member must prove when it dials a restarted host. */
+export type Expectation = { sandboxId: string; generation: number; key: Buffer };
+
+/**
+ * Makes and ends sandboxes on this machine. Two implementations are meant: Docker now, crun with OCI bundles later;
+ * `test/conformance/runtime` holds both, and the fake, to the same promises.
+ */
+export type Runtime = {
+  /** Starts a container and waits for its sandboxd; on failure nothing is left of it. */
+  start(spec: MemberSpec): Promise<Member>;
+  /** Every container of this host, whatever its state. */
+  list(): Promise<FoundMember[]>;
+  /** Waits for a found member to dial again. @throws SandboxdError when it does not, or cannot prove itself. */
+  adopt(found: FoundMember, expect: Expectation | undefined): Promise<Member>;
+  applyLimits(member: Pick<Member, "handle">, limits: CgroupLimits): void;
+  /** Tries on a member what leases will rely on, one finding for each. */
+  inspect(member: Pick<Member, "handle" | "memberId">, limits: CgroupLimits): Promise<Finding[]>;
+  /** Processes that the kernel has killed for memory in this member so far. */
+  oomKills(member: Pick<Member, "handle">): number;
+  /** Ends every process at once; the container's remains are removed by `remove`. */
+  kill(member: Pick<Member, "handle">): Promise<void>;
+  /** Removes every trace: container, sockets, uid. Safe to call again. */
+  remove(member: Pick<Member, "handle" | "memberId" | "uid">): Promise<void>;
+  /** Gives the container a name for people. Failure does not matter. */
+  label(member: Pick<Member, "handle">, name: string): Promise<void>;
+  /** Removes what no container of this host stands behind any more: folders, sockets, uids. */
+  sweep(alive: ReadonlySet<string>): void;
+};

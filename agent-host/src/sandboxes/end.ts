@@ -1,0 +1,53 @@
+import type { Logger } from "pino";
+import type { SandboxEnd } from "#contract/host";
+import type { EndReason } from "#contract/sandbox";
+import type { LeaseStore } from "../leases/store.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Live, Registry } from "./registry.ts";
+
+export type EndDeps = {
+  registry: Registry;
+  leases: Pick<LeaseStore, "end" | "acknowledge">;
+  pool: Pick<Pool, "discard">;
+  runtime: Pick<Runtime, "kill">;
+  now: () => number;
+  /** Tells the control plane soon, without being waited for. */
+  onEnd: () => void;
+  log: Logger;
+};
+
+/**
+ * Ends a sandbox once, whoever asks and how often: its processes are dead and the end is on record when this
+ * resolves; the container's remains go in the background. The first reason stays.
+ * @param options.isReported false for a create that failed: the caller is told, so the control plane need not be.
+ */
+export function endSandbox(
+  deps: EndDeps,
+  live: Live,
+  reason: EndReason,
+  options: { isReported: boolean } = { isReported: true },
+): Promise<SandboxEnd> {
+  live.ending ??= { reason, done: end(deps, live, reason, options.isReported) };
+  return live.ending.done;
+}
+
+async function end(deps: EndDeps, live: Live, reason: EndReason, isReported: boolean): Promise<SandboxEnd> {
+  const { sandboxId, generation } = live.lease;
+  try {
+    await deps.runtime.kill(live.member);
+  } catch (cause) {
+    deps.log.warn(
+      { err: cause, sandboxId },
+      "the cgroup could not be killed; removing the container will do it",
+    );
+  }
+  const record: SandboxEnd = { sandboxId, generation, endReason: reason, endedAtMs: deps.now() };
+  deps.leases.end(record);
+  if (!isReported) deps.leases.acknowledge(record);
+  deps.registry.remove(live, reason);
+  void deps.pool.discard(live.member);
+  deps.log.info({ sandboxId, reason }, "sandbox ended");
+  if (isReported) deps.onEnd();
+  return record;
+}

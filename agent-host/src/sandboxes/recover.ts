@@ -1,0 +1,112 @@
+import type { Logger } from "pino";
+import type { Lease, LeaseStore } from "../leases/store.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Expectation, FoundMember, Member, Runtime } from "../runtime/runtime.ts";
+import { type EndDeps, endSandbox } from "./end.ts";
+import type { Registry } from "./registry.ts";
+
+export type RecoverDeps = EndDeps & {
+  runtime: Pick<Runtime, "list" | "adopt" | "remove" | "sweep" | "kill">;
+  leases: LeaseStore;
+  pool: Pool;
+  registry: Registry;
+  /** Digests of the templates this host serves now; warm members of older ones are not kept. */
+  currentDigests: ReadonlySet<string>;
+  log: Logger;
+};
+
+export type Verdict = "adopt_lease" | "adopt_warm" | "destroy";
+
+/** What the found container and the lease files say together; any disagreement ends in `destroy`. */
+export function verdictOn(
+  found: FoundMember,
+  lease: Lease | undefined,
+  digests: ReadonlySet<string>,
+): Verdict {
+  if (!found.isRunning) return "destroy";
+  if (lease) return lease.template === found.template ? "adopt_lease" : "destroy";
+  return digests.has(found.templateDigest) ? "adopt_warm" : "destroy";
+}
+
+/**
+ * Compares the lease files with what every sandboxd says of itself, after a restart: what agrees goes on, what
+ * does not is destroyed, and leases without a container are reported as crashed.
+ */
+export async function recover(
+  deps: RecoverDeps,
+): Promise<{ leased: number; warm: number; destroyed: number }> {
+  const found = await deps.runtime.list();
+  const leases = new Map(deps.leases.leases().map((lease) => [lease.memberId, lease]));
+  const counts = { leased: 0, warm: 0, destroyed: 0 };
+  await Promise.all(
+    found.map(async (member) => {
+      const outcome = await recoverOne(deps, member, leases.get(member.memberId));
+      counts[outcome]++;
+    }),
+  );
+  const known = new Set(deps.registry.all().map((live) => live.lease.sandboxId));
+  for (const lease of leases.values()) {
+    if (!known.has(lease.sandboxId)) {
+      const { sandboxId, generation } = lease;
+      deps.leases.end({ sandboxId, generation, endReason: "crashed", endedAtMs: deps.now() });
+    }
+  }
+  deps.runtime.sweep(new Set((await deps.runtime.list()).map(({ memberId }) => memberId)));
+  return counts;
+}
+
+async function recoverOne(
+  deps: RecoverDeps,
+  found: FoundMember,
+  lease: Lease | undefined,
+): Promise<"leased" | "warm" | "destroyed"> {
+  const verdict = verdictOn(found, lease, deps.currentDigests);
+  if (verdict !== "destroy") {
+    const member = await adopt(deps, found, lease);
+    if (member && lease) {
+      keepLease(deps, member, lease);
+      return "leased";
+    }
+    if (member) {
+      deps.pool.put(member);
+      return "warm";
+    }
+  }
+  await deps.runtime
+    .remove(found)
+    .catch((cause: unknown) =>
+      deps.log.error({ err: cause, memberId: found.memberId }, "a leftover was not removed"),
+    );
+  return "destroyed";
+}
+
+/** @returns undefined when its sandboxd does not answer, or says something else than the lease. */
+async function adopt(
+  deps: RecoverDeps,
+  found: FoundMember,
+  lease: Lease | undefined,
+): Promise<Member | undefined> {
+  try {
+    const member = await deps.runtime.adopt(found, lease && expectationOf(lease));
+    if (lease || member.connection.hello.sandboxId === undefined) return member;
+    member.connection.close();
+  } catch (cause) {
+    deps.log.warn(
+      { err: cause, memberId: found.memberId },
+      "a sandbox of the time before the restart was not adopted",
+    );
+  }
+  return undefined;
+}
+
+const expectationOf = ({ sandboxId, generation, key }: Lease): Expectation => ({
+  sandboxId,
+  generation,
+  key: Buffer.from(key, "hex"),
+});
+
+function keepLease(deps: RecoverDeps, member: Member, lease: Lease): void {
+  const live = { lease, member, lastActiveAtMs: deps.now(), operations: 0 };
+  deps.registry.add(live);
+  void member.connection.closed.then(() => endSandbox(deps, live, "crashed"));
+}

@@ -1,0 +1,79 @@
+import type { SandboxEnd } from "#contract/host";
+import type { EndReason } from "#contract/sandbox";
+import { HostError } from "../errors.ts";
+import type { Lease } from "../leases/store.ts";
+import type { Member } from "../runtime/runtime.ts";
+
+/** A sandbox that is handed out. */
+export type Live = {
+  lease: Lease;
+  readonly member: Member;
+  lastActiveAtMs: number;
+  /** Commands and file operations under way; while there are any the sandbox is not idle. */
+  operations: number;
+  /** Set once, by whoever ends it first. */
+  ending?: { reason: EndReason; done: Promise<SandboxEnd> };
+};
+
+/** Enough for callers whose request crosses the end of their sandbox. */
+const recentEndsMax = 1000;
+
+/** What lives on this host, by id, and what has ended just now. */
+export class Registry {
+  readonly #live = new Map<string, Live>();
+  readonly #recentEnds = new Map<string, { tenantId: string; reason: EndReason }>();
+
+  get size(): number {
+    return this.#live.size;
+  }
+  all(): Live[] {
+    return [...this.#live.values()];
+  }
+  add(live: Live): void {
+    this.#live.set(live.lease.sandboxId, live);
+  }
+  peek(sandboxId: string): Live | undefined {
+    return this.#live.get(sandboxId);
+  }
+
+  /** An id that has lived here is spent: a create that comes late must not bring it back. */
+  hasEnded(sandboxId: string): boolean {
+    return this.#recentEnds.has(sandboxId);
+  }
+
+  remove(live: Live, reason: EndReason): void {
+    const { sandboxId, tenantId } = live.lease;
+    this.#live.delete(sandboxId);
+    this.#recentEnds.set(sandboxId, { tenantId, reason });
+    const oldest = this.#recentEnds.keys().next();
+    if (this.#recentEnds.size > recentEndsMax && !oldest.done) this.#recentEnds.delete(oldest.value);
+  }
+
+  /** @throws HostError `sandbox_ended`, or `sandbox_not_found` for an unknown id and for another tenant's alike. */
+  find(sandboxId: string, tenantId: string): Live {
+    const live = this.#live.get(sandboxId);
+    if (live?.lease.tenantId === tenantId) {
+      if (live.ending) throw ended(live.ending.reason);
+      return live;
+    }
+    const end = this.#recentEnds.get(sandboxId);
+    if (end?.tenantId === tenantId) throw ended(end.reason);
+    throw new HostError("sandbox_not_found", "Check the sandbox id.");
+  }
+}
+
+export function ended(reason: EndReason): HostError {
+  return new HostError("sandbox_ended", `The sandbox has ended (${reason}); create a new one.`);
+}
+
+/** Counts an operation in for as long as it runs, so that a busy sandbox is never taken for an idle one. */
+export async function whileActive<T>(live: Live, now: () => number, work: () => Promise<T>): Promise<T> {
+  live.operations++;
+  live.lastActiveAtMs = now();
+  try {
+    return await work();
+  } finally {
+    live.operations--;
+    live.lastActiveAtMs = now();
+  }
+}

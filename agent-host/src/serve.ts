@@ -1,0 +1,26 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import type { Hono } from "hono";
+import { StartupError } from "./errors.ts";
+
+/** Longer than any client keeps a connection, so that none is closed just as a request goes out on it. */
+const keepAliveTimeoutMs = 75_000;
+
+/** Listens on loopback. @throws StartupError when the port is taken. */
+export function serveHost(app: Hono, port: number): Promise<{ server: Server; url: string }> {
+  const server = createServer(getRequestListener(app.fetch));
+  server.keepAliveTimeout = keepAliveTimeoutMs;
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause) => {
+      const isTaken = (cause as NodeJS.ErrnoException).code === "EADDRINUSE";
+      const sentence = `Port ${port} is taken; set SANDGATE_HOST_PORT to a free one, or to 0.`;
+      reject(isTaken ? new StartupError(sentence, { cause }) : cause);
+    });
+    server.listen(port, "127.0.0.1", () => {
+      // An address of a TCP server, never a pipe's.
+      const { port: bound } = server.address() as AddressInfo;
+      resolve({ server, url: `http://127.0.0.1:${bound}` });
+    });
+  });
+}

@@ -1,0 +1,8 @@
+// `npm start`: installs the dependencies if need be, then goes on in TypeScript in this same process, so that a
+// signal reaches one program and the exit code is its own.
+import { ensureDependencies } from "./dependencies.mjs";
+
+ensureDependencies();
+const { register } = await import("tsx/esm/api");
+register();
+await import("./start/main.ts");

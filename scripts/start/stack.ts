@@ -1,0 +1,102 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseEnvFile } from "#contract/envfile";
+import type { Ready } from "#contract/meta";
+import type { Finding } from "#host/preflight/finding";
+import { loadManifests } from "#templates/manifest";
+import { bootstrap } from "#worker/bootstrap";
+import { type Child, startChild } from "./child.ts";
+import type { PreparedMachine } from "./steps.ts";
+
+export type Stack = {
+  url: string;
+  apiKey: string;
+  /** Where the agent-host listens on loopback; `/healthz` there shows the pool. */
+  hostUrl: string;
+  findings: Finding[];
+  controlPlane: Child;
+  agentHost: Child;
+  /** Drains the host, then the control plane, so that every end is on record. */
+  stop(): Promise<void>;
+};
+
+export type StackInput = {
+  prepared: PreparedMachine;
+  dataDir: string;
+  environment: NodeJS.ProcessEnv;
+  /** How a program is started as root from here; empty where we are root. */
+  asRoot: string[];
+};
+
+/**
+ * Starts the control plane and one agent-host on a prepared machine, and waits until both are ready.
+ * @throws StopError with one sentence when one of them cannot start; nothing is left running then
+ */
+export async function startStack(input: StackInput): Promise<Stack> {
+  const { dataDir, prepared } = input;
+  const environment = { ...input.environment, SANDGATE_DATA_DIR: dataDir };
+  const { url, devEnvFile } = await bootstrap(environment, await templateRows(prepared));
+  await writePrepared(dataDir, prepared);
+  const logFolder = join(dataDir, "logs");
+  await mkdir(logFolder, { recursive: true, mode: 0o700 });
+  const controlPlane = startChild({
+    name: "The control plane",
+    entry: "worker/src/node.ts",
+    environment,
+    logPath: join(logFolder, "control-plane.log"),
+  });
+  const agentHost = startChild({
+    name: "The agent-host",
+    entry: "agent-host/src/main.ts",
+    environment,
+    logPath: join(logFolder, "agent-host.log"),
+    asRoot: input.asRoot,
+  });
+  const stop = async () => {
+    await agentHost.stop();
+    await controlPlane.stop();
+  };
+  try {
+    const [, ready] = await Promise.all([controlPlane.ready, agentHost.ready]);
+    await waitUntilPlaced(url);
+    // The host's own log line, written by `main.ts` of the same release.
+    const { findings, url: hostUrl } = ready as { findings: Finding[]; url: string };
+    const apiKey = parseEnvFile(await readFile(devEnvFile, "utf8")).SANDGATE_API_KEY ?? "";
+    return { url, apiKey, hostUrl, findings, controlPlane, agentHost, stop };
+  } catch (cause) {
+    await stop();
+    throw cause;
+  }
+}
+
+async function templateRows(prepared: PreparedMachine) {
+  const manifests = await loadManifests();
+  return manifests
+    .filter(({ name }) => name === "base")
+    .map(({ name, aliases, limits: { cpu, memoryMiB, pids } }) => {
+      return { name, aliases, digest: prepared.templateDigest, cpu, memoryMiB, pids };
+    });
+}
+
+async function writePrepared(dataDir: string, prepared: PreparedMachine): Promise<void> {
+  const path = join(dataDir, "host", "prepared.json");
+  const template = { name: "base", digest: prepared.templateDigest, image: prepared.image };
+  const facts = { sandboxdPath: prepared.sandboxdPath, templates: [template] };
+  await writeFile(`${path}.new`, JSON.stringify(facts), { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}
+
+const placedMs = 20_000;
+
+/** The host is heard once its first heartbeat has come, which may be a moment after both are up. */
+async function waitUntilPlaced(url: string): Promise<void> {
+  const endMs = performance.now() + placedMs;
+  for (;;) {
+    const response = await fetch(`${url}/readyz`).catch(() => undefined);
+    const ready = (await response?.json().catch(() => undefined)) as Partial<Ready> | undefined;
+    if (ready?.status === "ok") return;
+    if (performance.now() > endMs)
+      throw new Error("The control plane does not hear the agent-host; see their logs.");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -1,0 +1,99 @@
+import { resolve } from "node:path";
+import type { Resolved } from "#contract/settings";
+import { createEngine, type Engine } from "#host/engine/request";
+import type { TemplateImage } from "#templates/build";
+import type { Report } from "#templates/runner";
+import { type DaemonPaths, usualDaemon } from "./daemon.ts";
+import { ensureEngine, type MachineEngine } from "./engine.ts";
+import { ensureBaseImage } from "./image.ts";
+import { ensureSharedMachine } from "./probe.ts";
+import { runStep } from "./progress.ts";
+import { createRunner } from "./runner.ts";
+import { ensureSandboxd } from "./sandboxd.ts";
+
+type PrepareInput = {
+  dataDir: string;
+  settings: Pick<Resolved, "DOCKER_HOST" | "SANDGATE_RUN_DIR">;
+  /** Gets plain lines where the display does not move. */
+  report: Report;
+  /** Shows the steps as lines that move; for terminals only. */
+  isLive?: boolean;
+  signal?: AbortSignal;
+  /** Another daemon than the distribution's; for tests. */
+  daemon?: DaemonPaths;
+};
+
+/** A machine on which sandboxes can be made. */
+export type PreparedMachine = {
+  engine: Pick<MachineEngine, "socketPath" | "startedByUs" | "startedNow">;
+  image: string;
+  templateDigest: string;
+  sandboxdPath: string;
+};
+
+/**
+ * Prepares this machine: an engine that shares it, sandboxd and the `base` image. What is there is kept as it is, so
+ * a second call takes a fraction of a second.
+ * @throws StopError or EngineError with one sentence, or the signal's reason
+ */
+export async function prepareMachine(input: PrepareInput): Promise<PreparedMachine> {
+  const machineEngine = await engineStep(input);
+  const engine = createEngine(machineEngine.dialPath);
+  try {
+    const sandboxdPath = await sandboxdStep(input);
+    await probeStep(input, engine, sandboxdPath);
+    const { image, digest } = await imageStep(input, engine);
+    const { socketPath, startedByUs, startedNow } = machineEngine;
+    return { engine: { socketPath, startedByUs, startedNow }, image, templateDigest: digest, sandboxdPath };
+  } finally {
+    engine.close();
+    await machineEngine.close();
+  }
+}
+
+function engineStep(input: PrepareInput): Promise<MachineEngine> {
+  const dataDir = resolve(input.dataDir);
+  return step(input, "Docker engine", async (report) => {
+    const value = await ensureEngine({
+      dockerHost: input.settings.DOCKER_HOST,
+      paths: input.daemon ?? usualDaemon(dataDir),
+      runner: createRunner({ report, signal: input.signal }),
+      report,
+    });
+    return { value, sentence: `Docker engine at ${value.socketPath}${value.startedNow ? ", started" : ""}` };
+  });
+}
+
+function sandboxdStep(input: PrepareInput): Promise<string> {
+  return step(input, "sandboxd", async (report) => {
+    const runner = createRunner({ report, signal: input.signal });
+    const { path, built } = await ensureSandboxd({ runner, report });
+    return { value: path, sentence: `sandboxd ${built ? "compiled" : "up to date"}` };
+  });
+}
+
+function probeStep(input: PrepareInput, engine: Engine, sandboxdPath: string): Promise<boolean> {
+  const { dataDir, settings } = input;
+  return step(input, "The engine shares this machine", async () => {
+    const runDir = settings.SANDGATE_RUN_DIR;
+    const { probed } = await ensureSharedMachine({ engine, sandboxdPath, dataDir, runDir });
+    return { value: probed, sentence: `The engine shares this machine${probed ? ", tried" : ""}` };
+  });
+}
+
+function imageStep(input: PrepareInput, engine: Engine): Promise<TemplateImage> {
+  return step(input, "Image of the template base", async (report) => {
+    const runner = createRunner({ report, signal: input.signal });
+    const value = await ensureBaseImage({ engine, dataDir: resolve(input.dataDir), runner, report });
+    return { value, sentence: `Image ${value.image} ${value.built ? `built (${value.how})` : "up to date"}` };
+  });
+}
+
+function step<T>(
+  { report, isLive, signal }: PrepareInput,
+  title: string,
+  work: Parameters<typeof runStep<T>>[2],
+): Promise<T> {
+  signal?.throwIfAborted();
+  return runStep({ report, isLive: isLive === true }, title, work);
+}

@@ -1,0 +1,82 @@
+import type { Expectation, FoundMember, Member, MemberSpec, Runtime } from "#host/runtime/runtime";
+import { SandboxdError } from "#host/sandboxd/error";
+import { FakeSandboxd } from "./sandboxd.ts";
+
+type Container = { found: FoundMember; daemon: FakeSandboxd };
+
+/** A machine in memory; it outlives the hosts that use it, as containers outlive an agent-host. */
+export class FakeRuntime implements Runtime {
+  readonly containers = new Map<string, Container>();
+  readonly names = new Map<string, string>();
+  #nextUid = 20_000;
+  #failures: unknown[] = [];
+
+  /** The next start fails with this cause. */
+  failNextStart(cause: unknown): void {
+    this.#failures.push(cause);
+  }
+
+  daemonOf(memberId: string): FakeSandboxd {
+    const container = this.containers.get(`c-${memberId}`);
+    if (!container) throw new Error(`There is no member ${memberId}.`);
+    return container.daemon;
+  }
+
+  async start(spec: MemberSpec): Promise<Member> {
+    const failure = this.#failures.shift();
+    if (failure !== undefined) throw failure;
+    const { memberId, template } = spec;
+    const handle = `c-${memberId}`;
+    const found: FoundMember = {
+      memberId,
+      uid: this.#nextUid++,
+      template: template.name,
+      templateDigest: template.digest,
+      handle,
+      isRunning: true,
+    };
+    const daemon = new FakeSandboxd(memberId);
+    this.containers.set(handle, { found, daemon });
+    return this.#member(found, daemon, undefined);
+  }
+
+  async list(): Promise<FoundMember[]> {
+    return [...this.containers.values()].map(({ found, daemon }) => ({
+      ...found,
+      isRunning: daemon.isAlive,
+    }));
+  }
+
+  async adopt(found: FoundMember, expect: Expectation | undefined): Promise<Member> {
+    const container = this.containers.get(found.handle);
+    if (!container) throw new SandboxdError("deadline", "nobody dialled");
+    return this.#member(container.found, container.daemon, expect);
+  }
+
+  #member(found: FoundMember, daemon: FakeSandboxd, expect: Expectation | undefined): Member {
+    const { memberId, uid, template, templateDigest, handle } = found;
+    return { memberId, uid, template, templateDigest, handle, connection: daemon.dial(expect) };
+  }
+
+  applyLimits(): void {}
+  async inspect() {
+    return [];
+  }
+  oomKills(): number {
+    return 0;
+  }
+
+  async kill({ handle }: Pick<Member, "handle">): Promise<void> {
+    this.containers.get(handle)?.daemon.die();
+  }
+
+  async remove(member: Pick<Member, "handle" | "memberId" | "uid">): Promise<void> {
+    await this.kill(member);
+    this.containers.delete(member.handle);
+  }
+
+  async label({ handle }: Pick<Member, "handle">, name: string): Promise<void> {
+    this.names.set(handle, name);
+  }
+  sweep(): void {}
+}

@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import type { HostCreate } from "#contract/host";
+import { newHostCode, newSandboxId, newTenantId } from "#contract/ids";
+import { createLeaseStore } from "#host/leases/store";
+import { Pool } from "#host/pool/pool";
+import { createSandbox } from "#host/sandboxes/create";
+import { recover } from "#host/sandboxes/recover";
+import { Registry } from "#host/sandboxes/registry";
+import { FakeRuntime } from "../fakes/runtime.ts";
+
+const limits = { cpu: 1, memoryMiB: 256, pids: 256 };
+export const baseTemplate = { name: "base", digest: "digest-1", image: "image-1" };
+
+type Options = {
+  runtime?: FakeRuntime;
+  folder?: string;
+  target?: number;
+  max?: number;
+  freeMemoryMiB?: number;
+};
+
+/** A host without HTTP over a fake machine; a second one with the same folder and runtime is its restart. */
+export function hostHarness(options: Options = {}) {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), "sandgate-host-"));
+  const runtime = options.runtime ?? new FakeRuntime();
+  const clock = { nowMs: 1_000_000 };
+  const log = pino({ level: "silent" });
+  const registry = new Registry();
+  const leases = createLeaseStore(folder);
+  const freeMemoryMiB = () => options.freeMemoryMiB ?? 100_000;
+  const pool: Pool = new Pool(
+    {
+      runtime,
+      settings: { min: 0, target: options.target ?? 3, max: options.max ?? 50, memberLimits: limits },
+      allocated: () => registry.size,
+      roomByMemory: () => Math.floor(freeMemoryMiB() / limits.memoryMiB),
+      log,
+    },
+    [baseTemplate],
+  );
+  let ends = 0;
+  const deps = {
+    registry,
+    leases,
+    pool,
+    runtime,
+    log,
+    cores: 2,
+    memberLimits: limits,
+    freeMemoryMiB,
+    now: () => clock.nowMs,
+    onEnd: () => {
+      ends++;
+    },
+  };
+  return {
+    ...deps,
+    deps,
+    clock,
+    folder,
+    endCount: () => ends,
+    create: (over: Partial<HostCreate> = {}) => createSandbox(deps, hostCreate(clock.nowMs, over)),
+    recover: () => recover({ ...deps, currentDigests: new Set([baseTemplate.digest]) }),
+    dispose: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+export function hostCreate(nowMs: number, over: Partial<HostCreate> = {}): HostCreate {
+  return {
+    sandboxId: newSandboxId(newHostCode()),
+    generation: 1,
+    tenantId: newTenantId(),
+    template: "base",
+    cpu: 1,
+    memoryMiB: 256,
+    env: {},
+    idleSeconds: 300,
+    expiresAtMs: nowMs + 900_000,
+    ...over,
+  };
+}

@@ -1,0 +1,111 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { killCgroup } from "#host/cgroup/kill";
+import { writeLimits } from "#host/cgroup/limits";
+import { oomKills, parseOomKills } from "#host/cgroup/oom";
+import { cgroupPathsOf } from "#host/cgroup/paths";
+
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A recorded tree: plain files where the kernel has control files. */
+function tree(files: Record<string, string>): string {
+  const root = mkdtempSync(join(tmpdir(), "sandgate-cgroup-"));
+  folders.push(root);
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(join(root, name, ".."), { recursive: true });
+    writeFileSync(join(root, name), content);
+  }
+  return root;
+}
+
+const v1Mounts = `30 23 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
+31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
+32 30 0:28 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
+33 30 0:29 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids
+34 30 0:30 / /sys/fs/cgroup/freezer rw,relatime - cgroup cgroup rw,freezer
+35 30 0:31 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+`;
+const v2Mounts =
+  "29 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot\n";
+
+function reading(mountinfo: string, membership: string) {
+  return (path: string) => (path === "/proc/self/mountinfo" ? mountinfo : membership);
+}
+
+test("a container is found on cgroup v1, also where controllers share a mount", () => {
+  const membership =
+    "9:freezer:/docker/ab\n8:pids:/docker/ab\n4:memory:/docker/ab\n3:cpu,cpuacct:/docker/ab\n0::/\n";
+  expect(cgroupPathsOf(7, reading(v1Mounts, membership))).toEqual({
+    version: 1,
+    memory: "/sys/fs/cgroup/memory/docker/ab",
+    cpu: "/sys/fs/cgroup/cpu,cpuacct/docker/ab",
+    pids: "/sys/fs/cgroup/pids/docker/ab",
+    freezer: "/sys/fs/cgroup/freezer/docker/ab",
+  });
+});
+
+test("a container is found on cgroup v2 under the systemd driver", () => {
+  const membership = "0::/system.slice/docker-ab.scope\n";
+  expect(cgroupPathsOf(7, reading(v2Mounts, membership))).toEqual({
+    version: 2,
+    unified: "/sys/fs/cgroup/system.slice/docker-ab.scope",
+  });
+});
+
+test("limits are written on v1 with memory never above memory and swap, in both directions", () => {
+  const root = tree({
+    "memory/memory.limit_in_bytes": "268435456\n",
+    "memory/memory.memsw.limit_in_bytes": "268435456\n",
+    "cpu/cpu.cfs_period_us": "100000\n",
+    "cpu/cpu.cfs_quota_us": "-1\n",
+    "pids/pids.max": "max\n",
+  });
+  const at = (name: string) => join(root, name);
+  const paths = {
+    version: 1,
+    memory: at("memory"),
+    cpu: at("cpu"),
+    pids: at("pids"),
+    freezer: at("f"),
+  } as const;
+  const read = (name: string) => readFileSync(at(name), "utf8");
+  for (const memoryMiB of [512, 128]) {
+    writeLimits(paths, { cpu: 0.5, memoryMiB, pids: 64 });
+    expect(read("memory/memory.limit_in_bytes")).toBe(String(memoryMiB * 1024 * 1024));
+    expect(read("memory/memory.memsw.limit_in_bytes")).toBe(String(memoryMiB * 1024 * 1024));
+  }
+  expect(Number(read("cpu/cpu.cfs_quota_us")) / Number(read("cpu/cpu.cfs_period_us"))).toBe(0.5);
+  expect(read("pids/pids.max")).toBe("64");
+});
+
+test("limits are written on v2", () => {
+  const root = tree({
+    "memory.max": "max",
+    "memory.swap.max": "max",
+    "cpu.max": "max 100000",
+    "pids.max": "max",
+  });
+  writeLimits({ version: 2, unified: root }, { cpu: 2, memoryMiB: 256, pids: 100 });
+  expect(readFileSync(join(root, "memory.max"), "utf8")).toBe("268435456");
+  expect(readFileSync(join(root, "memory.swap.max"), "utf8")).toBe("0");
+  expect(readFileSync(join(root, "cpu.max"), "utf8")).toBe("40000 20000");
+  expect(readFileSync(join(root, "pids.max"), "utf8")).toBe("100");
+});
+
+test("memory kills are read from both versions, and a cgroup that is gone counts none", () => {
+  expect(parseOomKills("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")).toBe(3);
+  expect(parseOomKills("low 0\nhigh 0\nmax 12\noom 2\noom_kill 1\noom_group_kill 0\n")).toBe(1);
+  expect(oomKills({ version: 2, unified: "/nowhere" })).toBe(0);
+});
+
+test("on v2 the kernel's own kill file is used", async () => {
+  const root = tree({ "cgroup.kill": "", "cgroup.procs": "", "cgroup.freeze": "0" });
+  expect(await killCgroup({ version: 2, unified: root })).toBe(true);
+  expect(readFileSync(join(root, "cgroup.kill"), "utf8")).toBe("1");
+  expect(readFileSync(join(root, "cgroup.freeze"), "utf8")).toBe("0");
+});

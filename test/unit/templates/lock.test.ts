@@ -1,0 +1,44 @@
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { withLock } from "#templates/lock";
+
+let folder = "";
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "sandgate-lock-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const lock = (onWait = () => {}, waitMs = 5_000) => ({ path: join(folder, "x.lock"), waitMs, onWait });
+
+test("two pieces of work under one lock do not overlap, and the lock is gone after the second", async () => {
+  const order: string[] = [];
+  let finishFirst = () => {};
+  const first = withLock(lock(), async () => {
+    order.push("first begins");
+    await new Promise<void>((resolve) => {
+      finishFirst = resolve;
+    });
+    order.push("first ends");
+  });
+  const second = withLock(
+    lock(() => finishFirst()),
+    async () => {
+      order.push("second");
+    },
+  );
+  await Promise.all([first, second]);
+  expect(order).toEqual(["first begins", "first ends", "second"]);
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test("the lock of a process that is gone is taken over, also when its pid lives on in another", async () => {
+  await writeFile(join(folder, "x.lock"), `${process.pid} 1`);
+  expect(await withLock(lock(), async () => "done")).toBe("done");
+});
+
+test("work that fails gives the lock back", async () => {
+  await expect(withLock(lock(), () => Promise.reject(new Error("full")))).rejects.toThrow("full");
+  expect(await readdir(folder)).toEqual([]);
+});

@@ -1,0 +1,53 @@
+import * as z from "zod";
+
+/** Every code that a caller can meet: its status, whether the same request may be sent again, and a title. */
+export const errorTable = {
+  invalid_request: { status: 400, retryable: false, title: "The request is not valid" },
+  invalid_json: { status: 400, retryable: false, title: "The body is not valid JSON" },
+  path_refused: { status: 400, retryable: false, title: "The path cannot be used" },
+  unauthenticated: { status: 401, retryable: false, title: "A valid API key is needed" },
+  forbidden: { status: 403, retryable: false, title: "The API key may not do this" },
+  file_permission_denied: { status: 403, retryable: false, title: "The sandbox user may not do this" },
+  not_found: { status: 404, retryable: false, title: "There is nothing at this address" },
+  sandbox_not_found: { status: 404, retryable: false, title: "There is no such sandbox" },
+  template_not_found: { status: 404, retryable: false, title: "There is no such template" },
+  file_not_found: { status: 404, retryable: false, title: "There is no such file" },
+  method_not_allowed: { status: 405, retryable: false, title: "The method does not fit this address" },
+  request_timeout: { status: 408, retryable: true, title: "The request did not arrive in time" },
+  conflict: { status: 409, retryable: false, title: "The state has changed in between" },
+  not_a_file: { status: 409, retryable: false, title: "There is something other than a regular file" },
+  process_limit: { status: 409, retryable: true, title: "The sandbox has no room for another process" },
+  sandbox_ended: { status: 410, retryable: false, title: "The sandbox has ended" },
+  payload_too_large: { status: 413, retryable: false, title: "The body is too large" },
+  unsupported_media_type: { status: 415, retryable: false, title: "The content type does not fit" },
+  command_not_found: { status: 422, retryable: false, title: "There is no such program in the sandbox" },
+  cwd_not_found: { status: 422, retryable: false, title: "The working directory cannot be used" },
+  quota_exceeded: { status: 429, retryable: false, title: "A quota of the tenant is used up" },
+  too_many_execs: { status: 429, retryable: true, title: "The sandbox runs as many commands as it can" },
+  internal: { status: 500, retryable: false, title: "Something failed on our side" },
+  exec_lost: { status: 502, retryable: false, title: "The command's outcome is not known" },
+  no_capacity: { status: 503, retryable: true, title: "No host has room at the moment" },
+  host_unreachable: { status: 503, retryable: true, title: "The sandbox's host does not answer" },
+  unavailable: { status: 503, retryable: true, title: "The service is not ready" },
+  exec_interrupted: { status: 503, retryable: true, title: "The command was stopped before it began" },
+  no_space: { status: 507, retryable: false, title: "The sandbox's disk is full" },
+} as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;
+
+export type ErrorCode = keyof typeof errorTable;
+export const errorCodes = Object.keys(errorTable) as ErrorCode[];
+
+/** RFC 9457 problem details, as every error answer carries them. */
+export const Problem = z.strictObject({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.enum(errorCodes as [ErrorCode, ...ErrorCode[]]),
+  requestId: z.string(),
+  retryable: z.boolean(),
+  /** Where in the request the fault is, for `invalid_request`. */
+  issues: z.array(z.strictObject({ path: z.string(), message: z.string() })).optional(),
+  /** Facts a program can act on, such as a limit and its use. */
+  facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+});
+export type Problem = z.infer<typeof Problem>;

@@ -1,0 +1,97 @@
+import * as z from "zod";
+import { ExecRequest } from "./exec.ts";
+import { HostCode, HostId, SandboxId, TenantId } from "./ids.ts";
+import { EndReason, TemplateName } from "./sandbox.ts";
+import { EnvVars } from "./text.ts";
+
+/** Worker -> host, `POST /v1/sandboxes`: hand out a sandbox under this id, or answer `no_capacity`. */
+export const HostCreate = z.strictObject({
+  sandboxId: SandboxId,
+  generation: z.int().min(1),
+  tenantId: TenantId,
+  template: TemplateName,
+  cpu: z.number(),
+  memoryMiB: z.int(),
+  env: EnvVars,
+  idleSeconds: z.int(),
+  /** Absolute, so that a retried create cannot lengthen a life. */
+  expiresAtMs: z.int(),
+});
+export type HostCreate = z.infer<typeof HostCreate>;
+
+export const HostCreated = z.strictObject({
+  sandboxId: SandboxId,
+  generation: z.int(),
+  /** `pool` when a warm member was handed out, `cold` when one had to be made. */
+  source: z.enum(["pool", "cold"]),
+  leaseMs: z.number(),
+});
+export type HostCreated = z.infer<typeof HostCreated>;
+
+/** Worker -> host, `PATCH /v1/sandboxes/{id}`. */
+export const HostPatch = z.strictObject({ expiresAtMs: z.int() });
+export type HostPatch = z.infer<typeof HostPatch>;
+
+/** Worker -> host, `POST /v1/sandboxes/{id}/exec`: the public request, already checked. */
+export const HostExec = ExecRequest;
+
+export const SandboxEnd = z.strictObject({
+  sandboxId: SandboxId,
+  generation: z.int(),
+  endReason: EndReason,
+  endedAtMs: z.int(),
+});
+export type SandboxEnd = z.infer<typeof SandboxEnd>;
+
+export const LiveSandbox = z.strictObject({
+  sandboxId: SandboxId,
+  generation: z.int(),
+  expiresAtMs: z.int(),
+});
+export type LiveSandbox = z.infer<typeof LiveSandbox>;
+
+export const PoolState = z.strictObject({
+  template: TemplateName,
+  available: z.int(),
+  starting: z.int(),
+});
+export type PoolState = z.infer<typeof PoolState>;
+
+/** Host -> worker, `POST /internal/v1/heartbeat`, every 5 s and at once after an end. */
+export const Heartbeat = z.strictObject({
+  hostId: HostId,
+  code: HostCode,
+  /** Where the control plane reaches this host. */
+  url: z.url(),
+  /** When the lists below were taken; what was placed after it is not in them. */
+  takenAtMs: z.int(),
+  isDraining: z.boolean(),
+  cores: z.int(),
+  /** Room left under the host's own admission rule; a hint, the host decides. */
+  freeMemoryMiB: z.int(),
+  pools: z.array(PoolState),
+  live: z.array(LiveSandbox),
+  /** Ends that the control plane has not acknowledged yet. */
+  ended: z.array(SandboxEnd).max(1000),
+});
+export type Heartbeat = z.infer<typeof Heartbeat>;
+
+export const HeartbeatReply = z.strictObject({
+  /** These ends are recorded; the host may forget them. */
+  acknowledged: z.array(z.strictObject({ sandboxId: SandboxId, generation: z.int() })),
+  /** The control plane does not want these to run. */
+  kill: z.array(z.strictObject({ sandboxId: SandboxId, generation: z.int(), reason: EndReason })),
+  /** Deadlines that were changed while the host was not heard. */
+  deadlines: z.array(LiveSandbox),
+});
+export type HeartbeatReply = z.infer<typeof HeartbeatReply>;
+
+/** What the host keeps in `host.json` (mode 0600): who it is and how it signs. */
+export const HostIdentity = z.strictObject({
+  hostId: HostId,
+  code: HostCode,
+  /** Hex, `HMAC-SHA256(SANDGATE_HOST_SECRET, hostId)`. */
+  key: z.string().regex(/^[0-9a-f]{64}$/),
+  controlUrl: z.url(),
+});
+export type HostIdentity = z.infer<typeof HostIdentity>;

@@ -1,0 +1,54 @@
+/** Every bound of the public API and of the wire to a host, in one place. */
+export const limits = {
+  jsonBodyMaxBytes: 1024 * 1024,
+  /** Deeper JSON than this is nobody's request; parsers further in recurse. */
+  jsonDepthMax: 32,
+  fileMaxBytes: 1024 * 1024 * 1024,
+  /** Bodies up to this size are hashed into the signature; longer and streamed ones are not. */
+  signedBodyMaxBytes: 64 * 1024,
+  signatureWindowMs: 30_000,
+
+  pathMaxBytes: 4096,
+  /** The kernel takes no single argument of 128 KiB or more. */
+  argumentMaxBytes: 128 * 1024 - 1,
+  argumentsMax: 1024,
+  argumentsTotalMaxBytes: 512 * 1024,
+  envMaxEntries: 256,
+  envValueMaxBytes: 32 * 1024,
+  envTotalMaxBytes: 128 * 1024,
+  stdinMaxBytes: 512 * 1024,
+
+  execOutputMaxBytes: 1024 * 1024,
+  execBufferedMaxMs: 60_000,
+  execGraceMs: 1_000,
+
+  metadataMaxEntries: 32,
+  metadataKeyMaxChars: 64,
+  metadataValueMaxChars: 512,
+
+  lifetimeMinSeconds: 10,
+  lifetimeMaxSeconds: 86_400,
+  cpuMin: 0.25,
+  cpuMax: 64,
+  memoryMinMiB: 128,
+  memoryMaxMiB: 1_048_576,
+
+  pageMaxItems: 100,
+  pageDefaultItems: 20,
+
+  /** A create waits this long for a sandbox that the pool did not have. */
+  createDeadlineMs: 30_000,
+  /** Reads of state on a host, which are memory work. */
+  hostCallDeadlineMs: 5_000,
+  heartbeatMs: 5_000,
+  /** The longest that an upload may take, its body included. */
+  fileWriteDeadlineMs: 600_000,
+  /** Three missed heartbeats: no new work. */
+  hostSilentMs: 15_000,
+  /** After this a reservation whose sandbox nobody confirmed is given back. */
+  reservationGraceMs: 10_000,
+  /** Hosts that one create may ask before it gives up. */
+  placementHostsMax: 3,
+  /** How much younger than a host's snapshot a row may be before its absence there means anything. */
+  snapshotGraceMs: 5_000,
+} as const;

@@ -1,0 +1,8 @@
+import * as z from "zod";
+
+export const Health = z.strictObject({ status: z.literal("ok") });
+export const Ready = z.strictObject({
+  status: z.enum(["ok", "degraded"]),
+  checks: z.strictObject({ database: z.boolean(), host: z.boolean() }),
+});
+export type Ready = z.infer<typeof Ready>;

@@ -1,0 +1,22 @@
+import { Hono } from "hono";
+import type { Deps } from "./deps.ts";
+import { observe } from "./middleware/observe.ts";
+import type { HonoEnv } from "./middleware/state.ts";
+import { mountFallbacks } from "./routes/fallback.ts";
+import { mountFiles } from "./routes/files.ts";
+import { mountHealth } from "./routes/health.ts";
+import { mountInternal } from "./routes/internal.ts";
+import type { App } from "./routes/mount.ts";
+import { mountSandboxes } from "./routes/sandboxes.ts";
+
+/** The control plane as one fetch handler, the same in every runtime. */
+export function createApp(deps: Deps): App {
+  const app: App = new Hono<HonoEnv>();
+  app.use(observe(deps));
+  mountHealth(app, deps);
+  mountSandboxes(app, deps);
+  mountFiles(app, deps);
+  mountInternal(app, deps);
+  mountFallbacks(app);
+  return app;
+}

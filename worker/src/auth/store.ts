@@ -1,0 +1,55 @@
+import { and, eq, isNull } from "drizzle-orm";
+import type { Scope } from "#contract/api";
+import type { KeyId, TenantId } from "#contract/ids";
+import type { Db } from "../db/client.ts";
+import { keys, tenants } from "../db/schema.ts";
+
+export type KeyRow = typeof keys.$inferSelect;
+export type FoundKey = {
+  id: KeyId;
+  tenantId: TenantId;
+  scopes: Scope[];
+  expiresAtMs: number | null;
+  revokedAtMs: number | null;
+  lastUsedAtMs: number | null;
+  suspendedAtMs: number | null;
+};
+
+/** The one read that has no tenant yet: it finds out whose key this is. */
+export async function findKeyByHash(db: Db, hash: string): Promise<FoundKey | undefined> {
+  const rows = await db
+    .select({
+      id: keys.id,
+      tenantId: keys.tenantId,
+      scopes: keys.scopes,
+      expiresAtMs: keys.expiresAtMs,
+      revokedAtMs: keys.revokedAtMs,
+      lastUsedAtMs: keys.lastUsedAtMs,
+      suspendedAtMs: tenants.suspendedAtMs,
+    })
+    .from(keys)
+    .innerJoin(tenants, eq(tenants.id, keys.tenantId))
+    .where(eq(keys.hash, hash));
+  return rows[0];
+}
+
+export async function insertKey(db: Db, tenantId: TenantId, row: Omit<KeyRow, "tenantId">): Promise<void> {
+  await db.insert(keys).values({ ...row, tenantId });
+}
+
+/** The hash of the key that was revoked now; `undefined` when there was none to revoke. */
+export async function revokeKeyRow(db: Db, tenantId: TenantId, keyId: KeyId, nowMs: number) {
+  const rows = await db
+    .update(keys)
+    .set({ revokedAtMs: nowMs })
+    .where(and(eq(keys.tenantId, tenantId), eq(keys.id, keyId), isNull(keys.revokedAtMs)))
+    .returning({ hash: keys.hash });
+  return rows[0]?.hash;
+}
+
+export async function noteKeyUsed(db: Db, tenantId: TenantId, keyId: KeyId, nowMs: number): Promise<void> {
+  await db
+    .update(keys)
+    .set({ lastUsedAtMs: nowMs })
+    .where(and(eq(keys.tenantId, tenantId), eq(keys.id, keyId)));
+}

@@ -1,0 +1,90 @@
+import { AppError } from "./errors.ts";
+
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+const encoder = new TextEncoder();
+
+/** UTF-8 in a buffer of its own, which is what WebCrypto and `fetch` want to be promised. */
+export const toBytes = (text: string): Bytes => new Uint8Array(encoder.encode(text));
+
+export function concat(chunks: readonly Uint8Array[]): Bytes {
+  const out = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
+  let offset = 0;
+  for (const chunk of chunks) {
+    out.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return out;
+}
+
+/**
+ * Reads a whole body, counting what really arrives.
+ * @throws AppError `payload_too_large`
+ */
+export async function readBounded(stream: ReadableStream<Uint8Array>, maxBytes: number): Promise<Bytes> {
+  const reader = stream.getReader();
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return concat(chunks);
+    total += value.byteLength;
+    if (total > maxBytes) {
+      await reader.cancel().catch(() => undefined);
+      throw tooLarge(maxBytes);
+    }
+    chunks.push(value);
+  }
+}
+
+/** Passes a stream on and breaks it off with `payload_too_large` after `maxBytes`. */
+export function boundStream(
+  stream: ReadableStream<Uint8Array>,
+  maxBytes: number,
+): ReadableStream<Uint8Array> {
+  let total = 0;
+  return stream.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        total += chunk.byteLength;
+        if (total > maxBytes) controller.error(tooLarge(maxBytes));
+        else controller.enqueue(chunk);
+      },
+    }),
+  );
+}
+
+/**
+ * Reads up to `maxBytes`: the whole body when it ends before that, else a stream of all of it, the part that was
+ * read included.
+ */
+export async function readOrStream(
+  stream: ReadableStream<Uint8Array>,
+  maxBytes: number,
+): Promise<Bytes | ReadableStream<Uint8Array>> {
+  const reader = stream.getReader();
+  const head: Uint8Array[] = [];
+  let total = 0;
+  while (total <= maxBytes) {
+    const { done, value } = await reader.read();
+    if (done) return concat(head);
+    total += value.byteLength;
+    head.push(value);
+  }
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const chunk = head.shift();
+      if (chunk) return controller.enqueue(chunk);
+      const { done, value } = await reader.read();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+}
+
+export function tooLarge(maxBytes: number): AppError {
+  return new AppError("payload_too_large", `The body may have at most ${maxBytes} bytes.`, {
+    facts: { maxBytes },
+  });
+}

@@ -1,0 +1,19 @@
+import type { Scope } from "#contract/api";
+import type { KeyId, TenantId } from "#contract/ids";
+
+export type Clock = () => number;
+
+/** Keeps work alive that no answer waits for; the runtime drains it before it stops. */
+export type Background = (name: string, work: Promise<unknown>) => void;
+
+/** What a verb knows of the request that it acts for. */
+export type RequestCtx = {
+  requestId: string;
+  /** Aborted when the caller has gone away. */
+  signal?: AbortSignal;
+  background: Background;
+  /** Adds a fact to the one log event of this request. */
+  note: (name: string, value: string | number | boolean) => void;
+};
+
+export type Ctx = RequestCtx & { tenantId: TenantId; keyId: KeyId; scopes: readonly Scope[] };

@@ -1,0 +1,102 @@
+import type { Client, InArgs, InStatement, ResultSet } from "@libsql/client";
+import type { LibSQLDatabase } from "drizzle-orm/libsql";
+import { drizzle } from "drizzle-orm/libsql/web";
+import { AppError } from "../errors.ts";
+
+export type Db = LibSQLDatabase<Record<string, never>> & { $client: Client };
+
+const busyAttemptsMax = 60;
+const busyWaitMaxMs = 80;
+
+type Waits = { sleep: (ms: number) => Promise<unknown>; random: () => number };
+const realWaits: Waits = {
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  random: Math.random,
+};
+
+/** The drizzle database over a guarded client. */
+export function databaseOver(client: Client, waits: Waits = realWaits): Db {
+  return drizzle(guardClient(client, waits));
+}
+
+/**
+ * The same client, with what every caller needs: batches are write transactions, writes to a file go one at a time,
+ * a busy database is asked again, and a database that is away becomes `unavailable`.
+ */
+export function guardClient(client: Client, waits: Waits = realWaits): Client {
+  // Without a queue, every waiting write of this process would spend its own busy timeout on the event loop.
+  const enqueue = client.protocol === "file" ? oneAtATime() : <T>(work: () => Promise<T>) => work();
+  const attempt = <T>(work: () => Promise<T>) => untilFree(work, waits);
+
+  const execute = (statement: InStatement | string, args?: InArgs): Promise<ResultSet> => {
+    const run = () =>
+      typeof statement === "string" ? client.execute(statement, args) : client.execute(statement);
+    return isRead(statement) ? attempt(run) : enqueue(() => attempt(run));
+  };
+  const guarded: Client = {
+    execute,
+    batch: (statements) => enqueue(() => attempt(() => client.batch(statements, "write"))),
+    migrate: (statements) => client.migrate(statements),
+    transaction: () => {
+      throw new Error("Interactive transactions are not used: write a batch or a conditional statement.");
+    },
+    executeMultiple: (sql) => enqueue(() => attempt(() => client.executeMultiple(sql))),
+    sync: () => client.sync(),
+    close: () => client.close(),
+    reconnect: () => client.reconnect(),
+    get closed() {
+      return client.closed;
+    },
+    get protocol() {
+      return client.protocol;
+    },
+  };
+  return guarded;
+}
+
+function isRead(statement: InStatement | string): boolean {
+  const sql = typeof statement === "string" ? statement : statement.sql;
+  return /^\s*select\b/i.test(sql);
+}
+
+function oneAtATime() {
+  let last: Promise<unknown> = Promise.resolve();
+  return <T>(work: () => Promise<T>): Promise<T> => {
+    const result = last.then(work, work);
+    last = result.catch(() => undefined);
+    return result;
+  };
+}
+
+/** A busy database has committed nothing, so the same statement may be sent again. */
+async function untilFree<T>(work: () => Promise<T>, waits: Waits): Promise<T> {
+  for (let attempts = 1; ; attempts++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isBusy(error)) throw isAway(error) ? unavailable(error) : error;
+      if (attempts >= busyAttemptsMax) throw unavailable(error);
+      await waits.sleep(1 + waits.random() * Math.min(busyWaitMaxMs, 4 * attempts));
+    }
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+function isBusy(error: unknown): boolean {
+  return /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error));
+}
+
+/** The remote database did not answer, or answered that it cannot; a file that cannot be opened counts too. */
+function isAway(error: unknown): boolean {
+  return (
+    error instanceof TypeError ||
+    /^(SERVER_ERROR|HRANA_|SQLITE_CANTOPEN|SQLITE_IOERR|CLIENT_CLOSED)/.test(codeOf(error))
+  );
+}
+
+function unavailable(cause: unknown): AppError {
+  return new AppError("unavailable", "The database does not answer at the moment. Try again.", { cause });
+}

@@ -1,0 +1,126 @@
+import { sql } from "drizzle-orm";
+import { index, integer, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import type { Scope } from "#contract/api";
+import type { PoolState } from "#contract/host";
+import type { HostCode, HostId, KeyId, SandboxId, TenantId } from "#contract/ids";
+import type { EndReason, SandboxState } from "#contract/sandbox";
+
+// The migrations are the truth; a test holds these tables equal to what they make.
+
+export const migrations = sqliteTable("migrations", {
+  name: text("name").primaryKey().notNull(),
+  hash: text("hash").notNull(),
+  appliedAtMs: integer("applied_at_ms").notNull(),
+});
+
+export const tenants = sqliteTable(
+  "tenants",
+  {
+    id: text("id").$type<TenantId>().primaryKey().notNull(),
+    name: text("name").notNull(),
+    maxSandboxes: integer("max_sandboxes").notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+    suspendedAtMs: integer("suspended_at_ms"),
+  },
+  (t) => [uniqueIndex("tenants_by_name").on(t.name)],
+);
+
+const tenantId = () => text("tenant_id").$type<TenantId>().notNull();
+
+export const keys = sqliteTable(
+  "keys",
+  {
+    id: text("id").$type<KeyId>().primaryKey().notNull(),
+    tenantId: tenantId().references(() => tenants.id),
+    hash: text("hash").notNull(),
+    prefix: text("prefix").notNull(),
+    name: text("name").notNull(),
+    scopes: text("scopes", { mode: "json" }).$type<Scope[]>().notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+    expiresAtMs: integer("expires_at_ms"),
+    revokedAtMs: integer("revoked_at_ms"),
+    lastUsedAtMs: integer("last_used_at_ms"),
+  },
+  (t) => [uniqueIndex("keys_by_hash").on(t.hash), index("keys_by_tenant").on(t.tenantId, t.createdAtMs)],
+);
+
+export const hosts = sqliteTable(
+  "hosts",
+  {
+    id: text("id").$type<HostId>().primaryKey().notNull(),
+    code: text("code").$type<HostCode>().notNull(),
+    url: text("url"),
+    isDraining: integer("is_draining", { mode: "boolean" }).notNull().default(false),
+    cores: integer("cores").notNull().default(0),
+    freeMemoryMiB: integer("free_memory_mib").notNull().default(0),
+    pools: text("pools", { mode: "json" }).$type<PoolState[]>().notNull().default([]),
+    createdAtMs: integer("created_at_ms").notNull(),
+    heartbeatAtMs: integer("heartbeat_at_ms"),
+    heartbeatSignedAtMs: integer("heartbeat_signed_at_ms"),
+    removedAtMs: integer("removed_at_ms"),
+  },
+  (t) => [uniqueIndex("hosts_by_code").on(t.code)],
+);
+
+export const templates = sqliteTable("templates", {
+  name: text("name").primaryKey().notNull(),
+  digest: text("digest").notNull(),
+  cpu: real("cpu"),
+  memoryMiB: integer("memory_mib"),
+  pids: integer("pids"),
+  updatedAtMs: integer("updated_at_ms").notNull(),
+});
+
+export const aliases = sqliteTable("aliases", {
+  name: text("name").primaryKey().notNull(),
+  template: text("template")
+    .notNull()
+    .references(() => templates.name),
+});
+
+export const sandboxes = sqliteTable(
+  "sandboxes",
+  {
+    id: text("id").$type<SandboxId>().primaryKey().notNull(),
+    tenantId: tenantId().references(() => tenants.id),
+    hostId: text("host_id")
+      .$type<HostId>()
+      .notNull()
+      .references(() => hosts.id),
+    generation: integer("generation").notNull(),
+    template: text("template").notNull(),
+    state: text("state").$type<SandboxState>().notNull(),
+    cpu: real("cpu").notNull(),
+    memoryMiB: integer("memory_mib").notNull(),
+    lifetimeSeconds: integer("lifetime_seconds").notNull(),
+    idleSeconds: integer("idle_seconds").notNull(),
+    metadata: text("metadata", { mode: "json" }).$type<Record<string, string>>().notNull(),
+    createdAtMs: integer("created_at_ms").notNull(),
+    startedAtMs: integer("started_at_ms"),
+    expiresAtMs: integer("expires_at_ms").notNull(),
+    endedAtMs: integer("ended_at_ms"),
+    endReason: text("end_reason").$type<EndReason>(),
+  },
+  (t) => [
+    index("sandboxes_by_tenant").on(t.tenantId, t.createdAtMs, t.id),
+    index("sandboxes_by_tenant_state").on(t.tenantId, t.state, t.createdAtMs, t.id),
+    index("sandboxes_unended_by_host").on(t.hostId).where(sql`ended_at_ms IS NULL`),
+    index("sandboxes_unended_by_deadline").on(t.expiresAtMs).where(sql`ended_at_ms IS NULL`),
+  ],
+);
+
+export const reservations = sqliteTable(
+  "reservations",
+  {
+    id: text("id").primaryKey().notNull(),
+    tenantId: tenantId().references(() => tenants.id),
+    sandboxId: text("sandbox_id").$type<SandboxId>().notNull(),
+    expiresAtMs: integer("expires_at_ms").notNull(),
+    releasedAtMs: integer("released_at_ms"),
+  },
+  (t) => [
+    uniqueIndex("reservations_by_sandbox").on(t.sandboxId),
+    index("reservations_held_by_tenant").on(t.tenantId).where(sql`released_at_ms IS NULL`),
+    index("reservations_held_by_deadline").on(t.expiresAtMs).where(sql`released_at_ms IS NULL`),
+  ],
+);

@@ -1,0 +1,68 @@
+import type { Client } from "@libsql/client";
+import { type RandomBytes, secureRandom } from "#contract/ids";
+import { type Keyring, makeKeyring } from "./auth/keyring.ts";
+import type { Background, Clock } from "./context.ts";
+import { type Db, databaseOver } from "./db/client.ts";
+import type { Config } from "./env.ts";
+import { type Directory, makeDirectory } from "./hosts/directory.ts";
+import { type HostKeys, makeHostKeys } from "./hosts/keys.ts";
+import type { Log } from "./log.ts";
+import { agentHostProvider } from "./providers/agent-host/make.ts";
+import type { SandboxProvider } from "./providers/provider.ts";
+import { type Catalog, makeCatalog } from "./templates/catalog.ts";
+
+/** Everything that the control plane is made of; each verb takes the few of these that it touches. */
+export type Deps = {
+  db: Db;
+  keyring: Keyring;
+  hostKeys: HostKeys;
+  directory: Directory;
+  catalog: Catalog;
+  provider: SandboxProvider;
+  defaults: Config["defaults"];
+  log: Log;
+  now: Clock;
+  random: () => number;
+  randomBytes: RandomBytes;
+  background: Background;
+  isCheckingResults: boolean;
+};
+
+/** What the runtime gives; what is left out is the real thing. */
+export type Runtime = {
+  client: Client;
+  config: Config;
+  log: Log;
+  background: Background;
+  now?: Clock;
+  random?: () => number;
+  randomBytes?: RandomBytes;
+  fetch?: typeof fetch;
+  provider?: SandboxProvider;
+  isCheckingResults?: boolean;
+};
+
+/** Builds everything once per isolate, or once per test. */
+export function makeDeps(runtime: Runtime): Deps {
+  const { config, log, background } = runtime;
+  const now = runtime.now ?? Date.now;
+  const db = databaseOver(runtime.client);
+  const hostKeys = makeHostKeys(config.hostSecret);
+  // Some runtimes refuse a `fetch` that is called as a method of something else.
+  const call: typeof fetch = runtime.fetch ?? ((input, init) => fetch(input, init));
+  return {
+    db,
+    hostKeys,
+    keyring: makeKeyring(config.keySecret),
+    directory: makeDirectory({ db, now }),
+    catalog: makeCatalog({ db, now }),
+    provider: runtime.provider ?? agentHostProvider({ hostKeys, now, fetch: call }),
+    defaults: config.defaults,
+    log,
+    now,
+    random: runtime.random ?? Math.random,
+    randomBytes: runtime.randomBytes ?? secureRandom,
+    background,
+    isCheckingResults: runtime.isCheckingResults ?? false,
+  };
+}

@@ -1,0 +1,34 @@
+import type { Resolved } from "#contract/settings";
+
+/** What the control plane is configured with; verbs get the parts that they need. */
+export type Config = {
+  keySecret: string;
+  hostSecret: string;
+  sweepMs: number;
+  defaults: { cpu: number; memoryMiB: number; lifetimeSeconds: number; idleSeconds: number };
+};
+
+const secretMinChars = 32;
+
+/**
+ * Picks the control plane's configuration out of resolved settings.
+ * @throws Error with one sentence when a secret is missing or too short to protect anything.
+ */
+export function configFrom(values: Resolved): Config {
+  for (const name of ["SANDGATE_KEY_SECRET", "SANDGATE_HOST_SECRET"] as const) {
+    if (values[name].length < secretMinChars) {
+      throw new Error(`${name} must have at least ${secretMinChars} characters; \`npm start\` makes one.`);
+    }
+  }
+  return {
+    keySecret: values.SANDGATE_KEY_SECRET,
+    hostSecret: values.SANDGATE_HOST_SECRET,
+    sweepMs: values.SANDGATE_SWEEP_SECONDS * 1000,
+    defaults: {
+      cpu: values.SANDGATE_DEFAULT_CPU,
+      memoryMiB: values.SANDGATE_DEFAULT_MEMORY_MIB,
+      lifetimeSeconds: values.SANDGATE_DEFAULT_LIFETIME_SECONDS,
+      idleSeconds: values.SANDGATE_DEFAULT_IDLE_SECONDS,
+    },
+  };
+}

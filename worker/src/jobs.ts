@@ -1,0 +1,17 @@
+import type { Clock } from "./context.ts";
+import type { Db } from "./db/client.ts";
+import { describeError, type Log } from "./log.ts";
+import { sweep } from "./sandboxes/sweep.ts";
+
+type Deps = { db: Db; log: Log; now: Clock };
+
+/** What is due regularly; a timer calls it on Node, a cron trigger at the edge. Logs one event, never throws. */
+export async function runSweep(deps: Deps): Promise<void> {
+  const startedAtMs = deps.now();
+  try {
+    const done = await sweep(deps);
+    deps.log({ level: "debug", event: "sweep", durationMs: deps.now() - startedAtMs, ...done });
+  } catch (error) {
+    deps.log({ level: "error", event: "sweep", cause: describeError(error) });
+  }
+}

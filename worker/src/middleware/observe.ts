@@ -1,0 +1,50 @@
+import type { MiddlewareHandler } from "hono";
+import { newRequestId } from "#contract/ids";
+import { requestIdHeader } from "#contract/signature";
+import type { Background, Clock } from "../context.ts";
+import { describeError, type Log } from "../log.ts";
+import type { HonoEnv, RequestState } from "./state.ts";
+
+type Deps = { log: Log; now: Clock; background: Background };
+
+/** Names each request, and logs one event about it when it is answered. No hop. Headers and bodies are never logged. */
+export function observe(deps: Deps): MiddlewareHandler<HonoEnv> {
+  return async (c, next) => {
+    const facts: RequestState["facts"] = {};
+    const requestId = newRequestId();
+    const state: RequestState = {
+      ctx: {
+        requestId,
+        signal: c.req.raw.signal,
+        background: deps.background,
+        note: (name, value) => {
+          facts[name] = value;
+        },
+      },
+      startedAtMs: deps.now(),
+      route: "unmatched",
+      facts,
+    };
+    c.set("state", state);
+    await next();
+    c.header(requestIdHeader, requestId);
+    if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
+    deps.log(eventOf(state, c.req.method, c.res.status, deps.now()));
+  };
+}
+
+function eventOf(state: RequestState, method: string, status: number, nowMs: number) {
+  return {
+    level: status === 500 ? ("error" as const) : status > 500 ? ("warn" as const) : ("info" as const),
+    event: "request",
+    requestId: state.ctx.requestId,
+    route: state.route,
+    method,
+    status,
+    durationMs: nowMs - state.startedAtMs,
+    ...(state.code && { code: state.code }),
+    ...(state.caller && { tenantId: state.caller.tenantId, keyId: state.caller.keyId }),
+    ...state.facts,
+    ...(state.cause !== undefined && { cause: describeError(state.cause) }),
+  };
+}

@@ -1,0 +1,18 @@
+import type { Context } from "hono";
+import type { ErrorCode } from "#contract/errors";
+import type { Ctx, RequestCtx } from "../context.ts";
+
+/** What one request has come to know, for its one log event. */
+export type RequestState = {
+  ctx: RequestCtx;
+  startedAtMs: number;
+  route: string;
+  facts: Record<string, string | number | boolean>;
+  caller?: Ctx;
+  code?: ErrorCode;
+  /** Kept for the log; never answered. */
+  cause?: unknown;
+};
+
+export type HonoEnv = { Variables: { state: RequestState } };
+export type HonoContext = Context<HonoEnv>;

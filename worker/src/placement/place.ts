@@ -1,0 +1,48 @@
+import type { HostCode } from "#contract/ids";
+import { limits } from "#contract/limits";
+import { AppError } from "../errors.ts";
+import type { Directory, Host } from "../hosts/directory.ts";
+import { chooseHost } from "./choose.ts";
+
+type Deps = { directory: Directory; random: () => number };
+type Ask = { template: string; cpu: number; memoryMiB: number };
+
+/**
+ * Offers the work to one host after the other, each at most once, until one takes it. `attempt` throws
+ * `no_capacity` when its host is full or cannot be reached at all; anything else ends the search.
+ * @throws AppError `no_capacity`; `invalid_request` when no host is large enough
+ */
+export async function place<T>(deps: Deps, ask: Ask, attempt: (host: Host) => Promise<T>): Promise<T> {
+  const heard = await deps.directory.placeable();
+  const hosts = heard.filter((host) => host.cores >= ask.cpu);
+  if (heard.length > 0 && hosts.length === 0) throw tooManyCores(heard);
+  const refused = new Set<HostCode>();
+  let last: unknown;
+  while (refused.size < limits.placementHostsMax) {
+    const host = chooseHost(hosts, { ...ask, refused }, deps.random);
+    if (!host) break;
+    try {
+      const placed = await attempt(host);
+      deps.directory.notePlaced(host.code, ask);
+      return placed;
+    } catch (error) {
+      if (!(error instanceof AppError) || !isRefusal(error)) throw error;
+      refused.add(host.code);
+      last = error;
+    }
+  }
+  const sentence = "No host has room for this sandbox at the moment. Try again soon.";
+  throw new AppError("no_capacity", sentence, last === undefined ? {} : { cause: last });
+}
+
+/** The host has certainly not taken it, and another one might. */
+function isRefusal(error: AppError): boolean {
+  return error.code === "no_capacity" || (error.code === "host_unreachable" && !error.isOutcomeUnknown);
+}
+
+function tooManyCores(heard: readonly Host[]): AppError {
+  const most = Math.max(...heard.map((host) => host.cores));
+  return new AppError("invalid_request", "No host has as many cores.", {
+    issues: [{ path: "cpu", message: `must be at most ${most}` }],
+  });
+}

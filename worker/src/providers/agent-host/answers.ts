@@ -1,0 +1,84 @@
+import * as z from "zod";
+import type { ErrorCode } from "#contract/errors";
+import { limits } from "#contract/limits";
+import { EndReason } from "#contract/sandbox";
+import { readBounded } from "../../bytes.ts";
+import { AppError } from "../../errors.ts";
+
+/** What a host may say to a caller, in our words: a host's own text can hold paths and names of its machine. */
+const passedOn = {
+  no_capacity: "No host has room for this sandbox at the moment. Try again soon.",
+  conflict: "The sandbox is in another state than this request needs.",
+  sandbox_not_found: "There is no sandbox with this id.",
+  sandbox_ended: "The sandbox has ended.",
+  command_not_found: "There is no such program in the sandbox.",
+  cwd_not_found: "The working directory does not exist, or the sandbox user may not enter it.",
+  process_limit: "The sandbox has as many processes as it may have.",
+  too_many_execs: "The sandbox runs as many commands at once as it can. Wait for one to end.",
+  exec_interrupted: "The command was stopped before it began. It may be sent again.",
+  exec_lost: "The sandbox stopped answering; whether the command finished is not known.",
+  file_not_found: "There is no file at this path.",
+  not_a_file: "There is something other than a regular file at this path.",
+  path_refused: "This path cannot be used.",
+  file_permission_denied: "The sandbox user may not do this to this path.",
+  payload_too_large: `A file may have at most ${limits.fileMaxBytes} bytes.`,
+  no_space: "The sandbox's disk is full.",
+} as const satisfies Partial<Record<ErrorCode, string>>;
+
+const HostProblem = z.object({
+  code: z.string(),
+  detail: z.string().optional(),
+  facts: z.object({ endReason: EndReason.optional() }).optional(),
+});
+
+const problemMaxBytes = 64 * 1024;
+/** Two outputs of the longest kind, each byte escaped as JSON at worst. */
+const answerMaxBytes = 16 * limits.execOutputMaxBytes;
+
+/** The refusal of a host as one of ours: known codes pass, everything else is kept for the log. */
+export async function refusalOf(response: Response): Promise<AppError> {
+  const text = await boundedText(response, problemMaxBytes).catch(() => "");
+  const problem = HostProblem.safeParse(jsonOf(text)).data;
+  const code = problem?.code;
+  const cause = new Error(`The host answered ${response.status}: ${text.slice(0, 500)}`);
+  if (code !== undefined && isPassedOn(code)) {
+    const endReason = problem?.facts?.endReason;
+    return new AppError(code, passedOn[code], { cause, ...(endReason && { facts: { endReason } }) });
+  }
+  if (code === "unavailable") return unreachable(cause);
+  return new AppError("internal", "The sandbox's host could not do this.", { cause });
+}
+
+/** @throws AppError `internal` when a host answers something that the contract does not know. */
+export async function parseAnswer<T>(response: Response, schema: z.ZodType<T>): Promise<T> {
+  const parsed = schema.safeParse(jsonOf(await boundedText(response, answerMaxBytes)));
+  if (parsed.success) return parsed.data;
+  throw new AppError("internal", "The sandbox's host gave an answer that cannot be used.", {
+    cause: parsed.error,
+  });
+}
+
+export function unreachable(cause: unknown, isOutcomeUnknown = false): AppError {
+  const sentence = "The sandbox's host does not answer at the moment. Try again soon.";
+  return new AppError("host_unreachable", sentence, { cause, isOutcomeUnknown });
+}
+
+export function lost(cause: unknown): AppError {
+  return new AppError("exec_lost", passedOn.exec_lost, { cause, isOutcomeUnknown: true });
+}
+
+const isPassedOn = (code: string): code is keyof typeof passedOn => Object.hasOwn(passedOn, code);
+
+async function boundedText(response: Response, maxBytes: number): Promise<string> {
+  if (Number(response.headers.get("content-length") ?? Number.NaN) <= maxBytes) return response.text();
+  if (!response.body) return "";
+  return new TextDecoder().decode(await readBounded(response.body, maxBytes));
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

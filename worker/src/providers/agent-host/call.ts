@@ -1,0 +1,84 @@
+import { requestIdHeader } from "#contract/signature";
+import type { Bytes } from "../../bytes.ts";
+import type { Clock } from "../../context.ts";
+import { AppError, appErrorIn } from "../../errors.ts";
+import type { HostKeys } from "../../hosts/keys.ts";
+import type { Call, Place } from "../provider.ts";
+import { unreachable } from "./answers.ts";
+import { signedHeaders } from "./sign.ts";
+
+export type Deps = { hostKeys: HostKeys; now: Clock; fetch: typeof fetch };
+export type HostRequest = {
+  place: Place;
+  call: Call;
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  pathAndQuery: string;
+  generation: string;
+  body?: { content: Bytes | ReadableStream<Uint8Array>; type: string };
+};
+
+/**
+ * Sends one signed request and hands its answer to `read`, all within the call's deadline.
+ * @throws AppError `host_unreachable`, with `isOutcomeUnknown` unless no connection was made
+ */
+export async function callHost<T>(
+  deps: Deps,
+  request: HostRequest,
+  read: (response: Response) => Promise<T>,
+): Promise<T> {
+  const { place, call, method, pathAndQuery, generation, body } = request;
+  const url = new URL(pathAndQuery, place.url);
+  const content = body?.content ?? null;
+  if (content instanceof ReadableStream) assertPrivateWire(url);
+  const headers = await signedHeaders(deps, { place, method, pathAndQuery, generation, body: content });
+  const abort = new AbortController();
+  const giveUp = () => abort.abort(new Error("The caller has gone."));
+  const timer = setTimeout(() => abort.abort(new Error("The deadline has passed.")), call.deadlineMs);
+  call.signal?.addEventListener("abort", giveUp);
+  try {
+    if (call.signal?.aborted) giveUp();
+    const response = await deps.fetch(url, {
+      method,
+      headers: { ...headers, [requestIdHeader]: call.requestId, ...(body && { "content-type": body.type }) },
+      body: content,
+      // Only the host itself may answer for its sandboxes.
+      redirect: "manual",
+      signal: abort.signal,
+      ...(content instanceof ReadableStream && { duplex: "half" as const }),
+    });
+    return await read(response);
+  } catch (error) {
+    throw appErrorIn(error) ?? unreachable(error, !neverConnected(error));
+  } finally {
+    clearTimeout(timer);
+    call.signal?.removeEventListener("abort", giveUp);
+  }
+}
+
+const connectFailures = new Set([
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+/** Nothing can have been done when no connection was made; only Node says so. */
+function neverConnected(error: unknown): boolean {
+  let current = error;
+  for (let depth = 0; depth < 5 && current instanceof Error; depth++) {
+    if ("code" in current && connectFailures.has(String(current.code))) return true;
+    current = current.cause;
+  }
+  return false;
+}
+
+/** A streamed body is not in the signature, so nobody on the way may be able to change it. */
+function assertPrivateWire(url: URL): void {
+  const isLoopback = /^(127(\.\d+){3}|localhost|\[::1\])$/.test(url.hostname);
+  if (url.protocol === "https:" || isLoopback) return;
+  throw new AppError("internal", "The sandbox's host cannot take a body of this size.", {
+    cause: new Error("A streamed body needs an https or loopback host url."),
+  });
+}

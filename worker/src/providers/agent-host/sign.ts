@@ -1,0 +1,46 @@
+import { canonicalRequest, signatureHeader, unsignedPayload } from "#contract/signature";
+import type { Bytes } from "../../bytes.ts";
+import type { Clock } from "../../context.ts";
+import { hmac, sha256Hex, toHex } from "../../crypto.ts";
+import type { HostKeys } from "../../hosts/keys.ts";
+import type { Place } from "../provider.ts";
+
+type Deps = { hostKeys: HostKeys; now: Clock };
+export type ToSign = {
+  place: Place;
+  method: string;
+  pathAndQuery: string;
+  /** `-` where the caller does not know it: the data plane. */
+  generation: string;
+  body: Bytes | ReadableStream<Uint8Array> | null;
+};
+
+/** The headers that prove to a host that the control plane asks, for whom, and what. */
+export async function signedHeaders(deps: Deps, request: ToSign): Promise<Record<string, string>> {
+  const { place, method, pathAndQuery, generation, body } = request;
+  const isStream = body instanceof ReadableStream;
+  const parts = {
+    method,
+    hostId: place.hostId,
+    pathAndQuery,
+    tenant: place.tenantId,
+    sandbox: place.sandboxId,
+    generation,
+    createdMs: deps.now(),
+    nonce: toHex(crypto.getRandomValues(new Uint8Array(16))),
+    length: isStream ? "-" : String(body?.byteLength ?? 0),
+    bodySha256: isStream ? unsignedPayload : await sha256Hex(body ?? new Uint8Array(0)),
+  };
+  const mac = await hmac(await deps.hostKeys.keyOf(place.hostId), canonicalRequest(parts));
+  return {
+    [signatureHeader.host]: parts.hostId,
+    [signatureHeader.tenant]: parts.tenant,
+    [signatureHeader.sandbox]: parts.sandbox,
+    [signatureHeader.generation]: parts.generation,
+    [signatureHeader.created]: String(parts.createdMs),
+    [signatureHeader.nonce]: parts.nonce,
+    [signatureHeader.length]: parts.length,
+    [signatureHeader.bodySha256]: parts.bodySha256,
+    [signatureHeader.signature]: toHex(mac),
+  };
+}

@@ -1,0 +1,64 @@
+import { and, eq, isNull, sql } from "drizzle-orm";
+import type { SandboxId, TenantId } from "#contract/ids";
+import type { Db } from "../db/client.ts";
+import { reservations, tenants } from "../db/schema.ts";
+
+export type NewReservation = { id: string; sandboxId: SandboxId; expiresAtMs: number };
+
+// Statements, not calls: each is one part of the caller's batch, so that a slot and what it is for change together.
+
+/** Takes a slot if fewer than the tenant's limit are held: one statement, so parallel takers cannot both get the last. */
+export function reserveStatement(db: Db, tenantId: TenantId, reservation: NewReservation) {
+  return db.run(sql`
+    INSERT INTO reservations (id, tenant_id, sandbox_id, expires_at_ms)
+    SELECT ${reservation.id}, ${tenantId}, ${reservation.sandboxId}, ${reservation.expiresAtMs}
+    WHERE (SELECT count(*) FROM reservations WHERE tenant_id = ${tenantId} AND released_at_ms IS NULL)
+        < (SELECT max_sandboxes FROM tenants WHERE id = ${tenantId})`);
+}
+
+/** Gives the slot of an ended sandbox back; held it stays for one that may still live. */
+export function releaseEndedStatement(db: Db, tenantId: TenantId, sandboxId: SandboxId, nowMs: number) {
+  return db.run(sql`
+    UPDATE reservations SET released_at_ms = ${nowMs}
+    WHERE tenant_id = ${tenantId} AND sandbox_id = ${sandboxId} AND released_at_ms IS NULL
+      AND EXISTS (SELECT 1 FROM sandboxes WHERE id = ${sandboxId} AND ended_at_ms IS NOT NULL)`);
+}
+
+/** Follows the deadline that the sandbox has by now. */
+export function followDeadlineStatement(db: Db, tenantId: TenantId, sandboxId: SandboxId) {
+  return db.run(sql`
+    UPDATE reservations
+    SET expires_at_ms = (SELECT expires_at_ms FROM sandboxes WHERE id = ${sandboxId} AND tenant_id = ${tenantId})
+    WHERE tenant_id = ${tenantId} AND sandbox_id = ${sandboxId} AND released_at_ms IS NULL
+      AND EXISTS (SELECT 1 FROM sandboxes WHERE id = ${sandboxId} AND tenant_id = ${tenantId})`);
+}
+
+/** Moves a held slot to another sandbox id, when the sandbox itself has been moved. */
+export function moveReservationStatement(db: Db, tenantId: TenantId, from: SandboxId, to: SandboxId) {
+  return db.run(sql`
+    UPDATE reservations SET sandbox_id = ${to}
+    WHERE tenant_id = ${tenantId} AND sandbox_id = ${from} AND released_at_ms IS NULL
+      AND EXISTS (SELECT 1 FROM sandboxes WHERE id = ${to} AND tenant_id = ${tenantId})`);
+}
+
+export async function slotsOf(db: Db, tenantId: TenantId): Promise<{ limit: number; used: number }> {
+  const rows = await db
+    .select({ limit: tenants.maxSandboxes, used: sql<number>`count(${reservations.id})` })
+    .from(tenants)
+    .leftJoin(reservations, and(eq(reservations.tenantId, tenants.id), isNull(reservations.releasedAtMs)))
+    .where(eq(tenants.id, tenantId))
+    .groupBy(tenants.id);
+  return rows[0] ?? { limit: 0, used: 0 };
+}
+
+/** Releases, over all tenants, what nobody confirmed within the grace after its deadline. Returns how many. */
+export async function releaseOverdue(db: Db, times: { overdueBeforeMs: number; nowMs: number }) {
+  const rows = await db
+    .update(reservations)
+    .set({ releasedAtMs: times.nowMs })
+    .where(
+      and(isNull(reservations.releasedAtMs), sql`${reservations.expiresAtMs} < ${times.overdueBeforeMs}`),
+    )
+    .returning({ id: reservations.id });
+  return rows.length;
+}

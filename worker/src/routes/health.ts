@@ -1,0 +1,20 @@
+import type { Db } from "../db/client.ts";
+import { answersWithin } from "../db/ping.ts";
+import { AppError } from "../errors.ts";
+import type { Directory } from "../hosts/directory.ts";
+import { type App, type MountDeps, mount } from "./mount.ts";
+
+const pingDeadlineMs = 2_000;
+
+type Deps = MountDeps & { db: Db; directory: Directory };
+
+export function mountHealth(app: App, deps: Deps): void {
+  mount(app, deps, "healthz", async () => ({ status: "ok" as const }));
+  mount(app, deps, "readyz", async () => {
+    const checks = { database: await answersWithin(deps.db, pingDeadlineMs), host: false };
+    if (!checks.database)
+      throw new AppError("unavailable", "The database does not answer.", { facts: checks });
+    checks.host = (await deps.directory.placeable()).length > 0;
+    return { status: checks.host ? ("ok" as const) : ("degraded" as const), checks };
+  });
+}

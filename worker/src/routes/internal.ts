@@ -1,0 +1,50 @@
+import { Heartbeat } from "#contract/host";
+import { limits } from "#contract/limits";
+import type { Clock } from "../context.ts";
+import type { Db } from "../db/client.ts";
+import { AppError } from "../errors.ts";
+import type { Directory } from "../hosts/directory.ts";
+import { recordHeartbeat } from "../hosts/heartbeat.ts";
+import type { HostKeys } from "../hosts/keys.ts";
+import { verifyHostRequest } from "../hosts/verify.ts";
+import { readBytes } from "../middleware/body.ts";
+import { answerProblem } from "../middleware/problem.ts";
+import { parseWith } from "../middleware/query.ts";
+import { reconcile } from "../sandboxes/reconcile.ts";
+import type { App } from "./mount.ts";
+
+type Deps = { db: Db; directory: Directory; hostKeys: HostKeys; now: Clock };
+
+/** What hosts call. Not rows of the public contract: the caller proves itself by its signature, not by a key. */
+export function mountInternal(app: App, deps: Deps): void {
+  app.post("/internal/v1/heartbeat", async (c) => {
+    c.get("state").route = "heartbeat";
+    try {
+      return Response.json(await heartbeat(deps, c.req.raw));
+    } catch (error) {
+      return answerProblem(c, error);
+    }
+  });
+}
+
+async function heartbeat(deps: Deps, request: Request) {
+  const body = await readBytes(request, limits.jsonBodyMaxBytes);
+  const { pathname, search } = new URL(request.url);
+  const signed = await verifyHostRequest(deps, {
+    method: request.method,
+    pathAndQuery: pathname + search,
+    headers: request.headers,
+    body,
+  });
+  const said = parseWith(Heartbeat, jsonOf(body));
+  await recordHeartbeat(deps, signed, said);
+  return reconcile(deps, said, signed.createdMs);
+}
+
+function jsonOf(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body));
+  } catch (cause) {
+    throw new AppError("invalid_json", "The body is not valid JSON.", { cause });
+  }
+}

@@ -1,0 +1,99 @@
+import type { Hono } from "hono";
+import type * as z from "zod";
+import { type ApiName, type ApiRow, api } from "#contract/api";
+import { SandboxId } from "#contract/ids";
+import type { Keyring } from "../auth/keyring.ts";
+import type { Clock, Ctx, RequestCtx } from "../context.ts";
+import type { Db } from "../db/client.ts";
+import { AppError, sandboxNotFound } from "../errors.ts";
+import { openBytes, readJson } from "../middleware/body.ts";
+import { requireCaller } from "../middleware/caller.ts";
+import { answerProblem } from "../middleware/problem.ts";
+import { parseQuery, parseWith } from "../middleware/query.ts";
+import type { HonoContext, HonoEnv } from "../middleware/state.ts";
+
+export type App = Hono<HonoEnv>;
+export type MountDeps = {
+  db: Db;
+  keyring: Keyring;
+  now: Clock;
+  /** Checks every result against its row; off in production, where it would only cost time. */
+  isCheckingResults: boolean;
+};
+
+type Row<N extends ApiName> = (typeof api)[N];
+type Parsed<R, K extends string> = R extends Record<K, infer S extends z.ZodType> ? z.output<S> : undefined;
+/** What a handler gets, all of it read off its row. */
+export type Input<N extends ApiName> = {
+  ctx: Row<N>["scope"] extends null ? RequestCtx : Ctx;
+  id: Row<N>["path"] extends `${string}:id${string}` ? SandboxId : undefined;
+  query: Parsed<Row<N>, "query">;
+  body: Row<N> extends { rawBodyMaxBytes: number } ? ReadableStream<Uint8Array> : Parsed<Row<N>, "body">;
+};
+export type Answer<N extends ApiName> =
+  Row<N> extends { result: infer S extends z.ZodType }
+    ? Promise<z.output<S>>
+    : Row<N>["status"] extends 204
+      ? Promise<void>
+      : Promise<Response>;
+export type Handler<N extends ApiName> = (input: Input<N>) => Answer<N>;
+
+type AnyInput = { ctx: RequestCtx; id: SandboxId | undefined; query: unknown; body: unknown };
+
+/** Serves one row of the contract: its scope, its parsing, its limits and its answer all come from there. */
+export function mount<N extends ApiName>(app: App, deps: MountDeps, name: N, handler: Handler<N>): void {
+  const row: ApiRow = api[name];
+  // The parts were parsed by this very row's schemas, which is what `Input<N>` is derived from.
+  const handle = handler as unknown as (input: AnyInput) => Promise<unknown>;
+  app.on(row.method.toUpperCase(), row.path, async (c) => {
+    c.get("state").route = name;
+    try {
+      return answer(deps, row, await handle(await inputOf(deps, row, c)));
+    } catch (error) {
+      return answerProblem(c, error);
+    }
+  });
+}
+
+/** Cheap refusals first: the key and its scope before the address, the address before the body. */
+async function inputOf(deps: MountDeps, row: ApiRow, c: HonoContext): Promise<AnyInput> {
+  const state = c.get("state");
+  const request = c.req.raw;
+  const ctx = row.scope === null ? state.ctx : await requireCaller(deps, state, request.headers, row.scope);
+  const authenticatedAtMs = deps.now();
+  const id = row.path.includes("/:id") ? sandboxIdOf(c) : undefined;
+  const sent = parseQuery(request.url);
+  const query = row.query ? parseWith(row.query, sent) : refuseQuery(sent);
+  let body: unknown;
+  if (row.rawBodyMaxBytes !== undefined) body = openBytes(request, row.rawBodyMaxBytes);
+  else if (row.body) body = parseWith(row.body, await readJson(request));
+  ctx.note("authMs", authenticatedAtMs - state.startedAtMs);
+  ctx.note("parseMs", deps.now() - authenticatedAtMs);
+  return { ctx, id, query, body };
+}
+
+/** An id that cannot be one is an id that nobody has. */
+function sandboxIdOf(c: HonoContext): SandboxId {
+  const id = SandboxId.safeParse(c.req.param("id"));
+  if (!id.success) throw sandboxNotFound();
+  c.get("state").facts.sandboxId = id.data;
+  return id.data;
+}
+
+function refuseQuery(sent: Record<string, string>): undefined {
+  const names = Object.keys(sent);
+  if (names.length === 0) return undefined;
+  throw new AppError("invalid_request", "This endpoint takes no query parameters.", {
+    issues: [{ path: "query", message: "has parameters that are not known" }],
+  });
+}
+
+function answer(deps: MountDeps, row: ApiRow, result: unknown): Response {
+  if (result instanceof Response) return result;
+  if (row.status === 204) return new Response(null, { status: 204 });
+  if (deps.isCheckingResults) row.result?.parse(result);
+  return new Response(JSON.stringify(result), {
+    status: row.status,
+    headers: { "content-type": "application/json", "x-content-type-options": "nosniff" },
+  });
+}

@@ -1,0 +1,203 @@
+import { and, desc, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
+import type { HostId, SandboxId, TenantId } from "#contract/ids";
+import { type EndReason, type SandboxState, statesBefore } from "#contract/sandbox";
+import type { Db } from "../db/client.ts";
+import { hosts, sandboxes } from "../db/schema.ts";
+import {
+  followDeadlineStatement,
+  moveReservationStatement,
+  releaseEndedStatement,
+  reserveStatement,
+} from "../quota/store.ts";
+
+export type SandboxRow = typeof sandboxes.$inferSelect;
+export type End = { sandboxId: SandboxId; generation: number; reason: EndReason; endedAtMs: number };
+
+const owned = (tenantId: TenantId, id: SandboxId) =>
+  and(eq(sandboxes.tenantId, tenantId), eq(sandboxes.id, id));
+const mayBecome = (state: SandboxState) => inArray(sandboxes.state, statesBefore(state));
+
+/** Takes a slot and writes the row, both or neither. Whether there was a slot. */
+export async function insertReserved(
+  db: Db,
+  tenantId: TenantId,
+  row: SandboxRow,
+  reservationId: string,
+): Promise<boolean> {
+  const slot = { id: reservationId, sandboxId: row.id, expiresAtMs: row.expiresAtMs };
+  const [, inserted] = await db.batch([
+    reserveStatement(db, tenantId, slot),
+    db.run(sql`
+      INSERT INTO sandboxes (id, tenant_id, host_id, generation, template, state, cpu, memory_mib,
+        lifetime_seconds, idle_seconds, metadata, created_at_ms, expires_at_ms)
+      SELECT ${row.id}, ${tenantId}, ${row.hostId}, ${row.generation}, ${row.template}, ${row.state}, ${row.cpu},
+        ${row.memoryMiB}, ${row.lifetimeSeconds}, ${row.idleSeconds}, ${JSON.stringify(row.metadata)},
+        ${row.createdAtMs}, ${row.expiresAtMs}
+      WHERE EXISTS (SELECT 1 FROM reservations WHERE id = ${reservationId})`),
+  ]);
+  return inserted.rowsAffected === 1;
+}
+
+/** Gives a sandbox that its host has refused another id on another host. Whether it was still being created. */
+export async function moveToHost(
+  db: Db,
+  tenantId: TenantId,
+  from: SandboxId,
+  to: { id: SandboxId; hostId: HostId },
+): Promise<boolean> {
+  const [moved] = await db.batch([
+    db
+      .update(sandboxes)
+      .set({ id: to.id, hostId: to.hostId })
+      .where(and(owned(tenantId, from), eq(sandboxes.state, "creating")))
+      .returning({ id: sandboxes.id }),
+    moveReservationStatement(db, tenantId, from, to.id),
+  ]);
+  return moved.length === 1;
+}
+
+export async function findSandbox(
+  db: Db,
+  tenantId: TenantId,
+  id: SandboxId,
+): Promise<SandboxRow | undefined> {
+  const rows = await db.select().from(sandboxes).where(owned(tenantId, id));
+  return rows[0];
+}
+
+type Page = { limit: number; state?: SandboxState; after?: { createdAtMs: number; id: SandboxId } };
+
+export async function listSandboxRows(db: Db, tenantId: TenantId, page: Page): Promise<SandboxRow[]> {
+  const { after } = page;
+  return db
+    .select()
+    .from(sandboxes)
+    .where(
+      and(
+        eq(sandboxes.tenantId, tenantId),
+        page.state && eq(sandboxes.state, page.state),
+        after &&
+          or(
+            lt(sandboxes.createdAtMs, after.createdAtMs),
+            and(eq(sandboxes.createdAtMs, after.createdAtMs), lt(sandboxes.id, after.id)),
+          ),
+      ),
+    )
+    .orderBy(desc(sandboxes.createdAtMs), desc(sandboxes.id))
+    .limit(page.limit);
+}
+
+export async function markRunning(db: Db, tenantId: TenantId, id: SandboxId, nowMs: number): Promise<void> {
+  await db
+    .update(sandboxes)
+    .set({ state: "running", startedAtMs: nowMs })
+    .where(and(owned(tenantId, id), mayBecome("running")));
+}
+
+/** The row as it is now `ending`; `undefined` when it was so already, has ended, or is not there. */
+export async function markEnding(db: Db, tenantId: TenantId, id: SandboxId, reason: EndReason) {
+  const rows = await db
+    .update(sandboxes)
+    .set({ state: "ending", endReason: reason })
+    .where(and(owned(tenantId, id), mayBecome("ending")))
+    .returning();
+  return rows[0];
+}
+
+/** Ends a sandbox of this generation and gives its slot back, both once. */
+export async function endSandbox(db: Db, tenantId: TenantId, end: End, nowMs: number): Promise<void> {
+  await db.batch(endStatements(db, tenantId, end, nowMs));
+}
+
+export function endStatements(db: Db, tenantId: TenantId, end: End, nowMs: number) {
+  const update = db
+    .update(sandboxes)
+    .set({ state: "ended", endReason: end.reason, endedAtMs: end.endedAtMs })
+    .where(and(owned(tenantId, end.sandboxId), eq(sandboxes.generation, end.generation), mayBecome("ended")));
+  return [update, releaseEndedStatement(db, tenantId, end.sandboxId, nowMs)] as const;
+}
+
+export type Change = { lifetimeSeconds?: number; metadata?: Record<string, string> };
+
+/** The changed row; `undefined` when it is not there, not alive, or the new deadline would lie in the past. */
+export async function changeSandbox(
+  db: Db,
+  tenantId: TenantId,
+  id: SandboxId,
+  change: Change,
+  nowMs: number,
+): Promise<SandboxRow | undefined> {
+  const lifetimeMs = change.lifetimeSeconds === undefined ? undefined : change.lifetimeSeconds * 1000;
+  const [rows] = await db.batch([
+    db
+      .update(sandboxes)
+      .set({
+        ...change,
+        ...(lifetimeMs !== undefined && { expiresAtMs: sql`${sandboxes.createdAtMs} + ${lifetimeMs}` }),
+      })
+      .where(
+        and(
+          owned(tenantId, id),
+          inArray(sandboxes.state, ["creating", "running"]),
+          lifetimeMs === undefined ? undefined : sql`${sandboxes.createdAtMs} + ${lifetimeMs} > ${nowMs}`,
+        ),
+      )
+      .returning(),
+    followDeadlineStatement(db, tenantId, id),
+  ]);
+  return rows[0];
+}
+
+const unendedMax = 10_000;
+
+/** Everything that one host should be running, whoever owns it: reconciling is the operator's work. */
+export async function listUnendedOnHost(db: Db, hostId: HostId): Promise<SandboxRow[]> {
+  return db
+    .select()
+    .from(sandboxes)
+    .where(and(eq(sandboxes.hostId, hostId), isNull(sandboxes.endedAtMs)))
+    .limit(unendedMax);
+}
+
+const overdueMax = 500;
+export type OverdueRow = { row: SandboxRow; heartbeatAtMs: number | null };
+
+/** Unended rows, of all tenants, whose deadline has passed and whose host is silent or removed. */
+export async function listOverdue(
+  db: Db,
+  before: { overdueBeforeMs: number; heardBeforeMs: number },
+): Promise<OverdueRow[]> {
+  return db
+    .select({ row: sandboxes, heartbeatAtMs: hosts.heartbeatAtMs })
+    .from(sandboxes)
+    .innerJoin(hosts, eq(hosts.id, sandboxes.hostId))
+    .where(
+      and(
+        isNull(sandboxes.endedAtMs),
+        lt(sandboxes.expiresAtMs, before.overdueBeforeMs),
+        or(
+          isNotNull(hosts.removedAtMs),
+          isNull(hosts.heartbeatAtMs),
+          lte(hosts.heartbeatAtMs, before.heardBeforeMs),
+        ),
+      ),
+    )
+    .limit(overdueMax);
+}
+
+const endsPerBatch = 50;
+
+/** Ends many sandboxes, of any tenants, a bounded number per batch. */
+export async function endAll(
+  db: Db,
+  ends: readonly { row: SandboxRow; end: End }[],
+  nowMs: number,
+): Promise<void> {
+  for (let i = 0; i < ends.length; i += endsPerBatch) {
+    const statements = ends
+      .slice(i, i + endsPerBatch)
+      .flatMap(({ row, end }) => [...endStatements(db, row.tenantId, end, nowMs)]);
+    const [first, ...rest] = statements;
+    if (first) await db.batch([first, ...rest]);
+  }
+}
