@@ -56,12 +56,23 @@ export async function moveToHost(
   return moved.length === 1;
 }
 
+/** The commonest read, so its SQL is put together once per database. */
+const findStatements = new WeakMap<Db, ReturnType<typeof prepareFind>>();
+
+function prepareFind(db: Db) {
+  const theTenants = eq(sandboxes.tenantId, sql.placeholder("tenantId"));
+  const theId = eq(sandboxes.id, sql.placeholder("id"));
+  return db.select().from(sandboxes).where(and(theTenants, theId)).prepare();
+}
+
 export async function findSandbox(
   db: Db,
   tenantId: TenantId,
   id: SandboxId,
 ): Promise<SandboxRow | undefined> {
-  const rows = await db.select().from(sandboxes).where(owned(tenantId, id));
+  const statement = findStatements.get(db) ?? prepareFind(db);
+  findStatements.set(db, statement);
+  const rows = await statement.execute({ tenantId, id });
   return rows[0];
 }
 
