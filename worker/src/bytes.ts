@@ -83,6 +83,18 @@ export async function readOrStream(
   });
 }
 
+/** Gives up a body that does not arrive. @throws AppError `request_timeout` */
+export async function inTime<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new AppError("request_timeout", "The body did not arrive in time. Send it again.")),
+      deadlineMs,
+    );
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
 export function tooLarge(maxBytes: number): AppError {
   return new AppError("payload_too_large", `The body may have at most ${maxBytes} bytes.`, {
     facts: { maxBytes },

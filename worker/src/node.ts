@@ -15,6 +15,7 @@ import type { Log } from "./log.ts";
 import { readNodeSettings } from "./node-settings.ts";
 
 const drainMs = 10_000;
+const drainCheckMs = 100;
 /** Headers that arrive slower than this are an attack or a dead peer; bodies have their own bound. */
 const headersTimeoutMs = 10_000;
 /** Covers the longest upload; a JSON body that dawdles holds one socket and no memory. */
@@ -83,11 +84,15 @@ function drain(server: ServerType): Promise<void> {
     const cut = setTimeout(() => {
       if ("closeAllConnections" in server) server.closeAllConnections();
     }, drainMs);
+    // A connection that was busy a moment ago is idle once it has its answer.
+    const closeIdle = setInterval(() => {
+      if ("closeIdleConnections" in server) server.closeIdleConnections();
+    }, drainCheckMs);
     server.close(() => {
       clearTimeout(cut);
+      clearInterval(closeIdle);
       resolve();
     });
-    if ("closeIdleConnections" in server) server.closeIdleConnections();
   });
 }
 

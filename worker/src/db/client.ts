@@ -26,7 +26,10 @@ export function databaseOver(client: Client, waits: Waits = realWaits): Db {
 export function guardClient(client: Client, waits: Waits = realWaits): Client {
   // Without a queue, every waiting write of this process would spend its own busy timeout on the event loop.
   const enqueue = client.protocol === "file" ? oneAtATime() : <T>(work: () => Promise<T>) => work();
-  const attempt = <T>(work: () => Promise<T>) => untilFree(work, waits);
+  const attempt = <T>(work: () => Promise<T>) =>
+    untilFree(work, waits).catch((error: unknown) => {
+      throw isAway(error, client.protocol) ? unavailable(error) : error;
+    });
 
   const execute = (statement: InStatement | string, args?: InArgs): Promise<ResultSet> => {
     const run = () =>
@@ -74,7 +77,7 @@ async function untilFree<T>(work: () => Promise<T>, waits: Waits): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (!isBusy(error)) throw isAway(error) ? unavailable(error) : error;
+      if (!isBusy(error)) throw error;
       if (attempts >= busyAttemptsMax) throw unavailable(error);
       await waits.sleep(1 + waits.random() * Math.min(busyWaitMaxMs, 4 * attempts));
     }
@@ -89,12 +92,10 @@ function isBusy(error: unknown): boolean {
   return /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error));
 }
 
-/** The remote database did not answer, or answered that it cannot; a file that cannot be opened counts too. */
-function isAway(error: unknown): boolean {
-  return (
-    error instanceof TypeError ||
-    /^(SERVER_ERROR|HRANA_|SQLITE_CANTOPEN|SQLITE_IOERR|CLIENT_CLOSED)/.test(codeOf(error))
-  );
+/** The database did not answer, or cannot be reached; over HTTP a failed `fetch` is a bare TypeError. */
+function isAway(error: unknown, protocol: string): boolean {
+  if (protocol !== "file" && error instanceof TypeError) return true;
+  return /^(SERVER_ERROR|HRANA_|SQLITE_CANTOPEN|SQLITE_IOERR|CLIENT_CLOSED)/.test(codeOf(error));
 }
 
 function unavailable(cause: unknown): AppError {

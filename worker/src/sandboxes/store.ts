@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
+import { and, desc, eq, gt, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
 import type { HostId, SandboxId, TenantId } from "#contract/ids";
 import { type EndReason, type SandboxState, statesBefore } from "#contract/sandbox";
 import type { Db } from "../db/client.ts";
@@ -150,6 +150,8 @@ export async function changeSandbox(
         and(
           owned(tenantId, id),
           inArray(sandboxes.state, ["creating", "running"]),
+          // Past its deadline the slot may have been given back: such a sandbox must not be revived without one.
+          gt(sandboxes.expiresAtMs, nowMs),
           lifetimeMs === undefined ? undefined : sql`${sandboxes.createdAtMs} + ${lifetimeMs} > ${nowMs}`,
         ),
       )
