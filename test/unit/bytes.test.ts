@@ -40,3 +40,10 @@ test("a body that never ends arriving is given up", async () => {
   await vi.advanceTimersByTimeAsync(limits.bodyDeadlineMs + 1);
   expect(await reading).toMatchObject({ code: "request_timeout" });
 });
+
+test("a sender that breaks off is not taken for a fault of ours", async () => {
+  const broken = () => new ReadableStream<Uint8Array>({ pull: (c) => c.error(new Error("ECONNRESET")) });
+  const request = new Request("http://x/", { method: "POST", body: broken(), duplex: "half" });
+  await expect(readBytes(request, 100)).rejects.toMatchObject({ code: "request_timeout" });
+  await expect(lengthOf(boundStream(broken(), 8))).rejects.toMatchObject({ code: "request_timeout" });
+});

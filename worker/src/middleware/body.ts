@@ -1,5 +1,5 @@
 import { limits } from "#contract/limits";
-import { type Bytes, boundStream, inTime, readBounded, tooLarge } from "../bytes.ts";
+import { type Bytes, boundStream, brokenOff, inTime, readBounded, tooLarge } from "../bytes.ts";
 import { AppError } from "../errors.ts";
 import { invalid } from "./query.ts";
 
@@ -29,13 +29,19 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Byt
   const declared = declaredLength(request);
   if (declared !== null && declared > maxBytes) throw tooLarge(maxBytes);
   // A server delivers no more than what was declared, so this much may be read in one go, which is much faster.
-  if (declared !== null) {
-    const bytes = new Uint8Array(await inTime(request.arrayBuffer(), limits.bodyDeadlineMs));
-    if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes);
-    return bytes;
+  if (declared === null)
+    return request.body ? arriving(readBounded(request.body, maxBytes)) : new Uint8Array(0);
+  const bytes = new Uint8Array(await arriving(request.arrayBuffer()));
+  if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes);
+  return bytes;
+}
+
+async function arriving<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await inTime(reading, limits.bodyDeadlineMs);
+  } catch (error) {
+    throw error instanceof AppError ? error : brokenOff(error);
   }
-  if (!request.body) return new Uint8Array(0);
-  return inTime(readBounded(request.body, maxBytes), limits.bodyDeadlineMs);
 }
 
 /**
