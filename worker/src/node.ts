@@ -12,6 +12,7 @@ import { type Deps, makeDeps } from "./deps.ts";
 import { configFrom } from "./env.ts";
 import { runSweep } from "./jobs.ts";
 import type { Log } from "./log.ts";
+import { nodeFetch } from "./node-fetch.ts";
 import { readNodeSettings } from "./node-settings.ts";
 
 const drainMs = 10_000;
@@ -32,7 +33,7 @@ async function main(): Promise<void> {
   const applied = await migrate(guardClient(client), await readMigrations(), Date.now());
   if (applied.length > 0) log({ level: "info", event: "migrated", applied });
   const { background, settled } = trackBackground(log);
-  const deps = makeDeps({ client, config, log, background });
+  const deps = makeDeps({ client, config, log, background, fetch: nodeFetch });
   const server = await listen(deps, values.SANDGATE_BIND, values.SANDGATE_PORT);
   log({ level: "info", event: "listening", bind: values.SANDGATE_BIND, port: values.SANDGATE_PORT });
   const timer = setInterval(() => background("sweep", runSweep(deps)), config.sweepMs);
