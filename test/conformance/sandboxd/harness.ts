@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { createEngine, engineSocketPath } from "#host/engine/request";
+import { seccompProfile } from "#host/runtime/docker/seccomp";
 import type { SandboxdConnection } from "#host/sandboxd/connection";
 import type { ExecExit, ExecRequest } from "#host/sandboxd/exec";
 import { type ListenOptions, listenForSandboxd } from "#host/sandboxd/listen";
@@ -89,7 +90,10 @@ function containerOptions(box: { image: string; memberId: string; folder: string
       ReadonlyRootfs: true,
       CapDrop: ["ALL"],
       CapAdd: ["SETUID", "SETGID", "SETPCAP", "KILL"],
-      SecurityOpt: ["no-new-privileges"],
+      SecurityOpt: [
+        "no-new-privileges",
+        `seccomp=${seccompProfile(process.arch === "arm64" ? "arm64" : "x64")}`,
+      ],
       PidsLimit: 256,
       Memory: memoryBytes,
       MemorySwap: memoryBytes,

@@ -75,3 +75,20 @@ for _ in range(20000):
   await box.connection.ping(1000);
   expect((await exec.exit).reason).toBe("exited");
 });
+
+test("when memory ends it is the program that dies, not the daemon", async () => {
+  const result = await run(box.connection, ["python3", "-c", "x = bytearray(10**9)"]);
+  expect(result).toMatchObject({ exitCode: -1, signal: 9, reason: "signaled" });
+  await box.connection.ping(1000);
+});
+
+test("a bomb whose every process leads a session of its own dies with its tree", async () => {
+  const script = `import os
+while True:
+  try:
+    if os.fork() == 0: os.setsid()
+  except OSError: pass`;
+  const result = await run(box.connection, ["python3", "-c", script], { timeoutMs: 700 });
+  expect(result).toMatchObject({ reason: "timeout" });
+  expect(await countProcesses(box)).toBe(0);
+});

@@ -122,6 +122,17 @@ test("a sink that throws ends its own exec only", async () => {
   expect(connection.isOpen).toBe(true);
 });
 
+test("an upload whose body has stalled still hears that the connection ended", async () => {
+  const { peer, connection } = await meet();
+  async function* stalled() {
+    yield Buffer.from("x");
+    await new Promise(() => {});
+  }
+  const writing = connection.writeFile({ path: "/x" }, stalled());
+  setTimeout(() => peer.socket.destroy(), 20);
+  await expect(writing).rejects.toMatchObject({ code: "closed" });
+});
+
 test("a cancelled read may still be sent what was on its way", async () => {
   const { peer, connection } = await meet();
   const reading = connection.readFile({ path: "/x" });
