@@ -6,6 +6,7 @@ import { settings } from "#contract/settings";
 import { rowsOf } from "../support/books.ts";
 import { machine, scratchFolder } from "../support/machine.ts";
 import { npmStart, type Start } from "../support/npm-start.ts";
+import { runScript } from "../support/shell.ts";
 import { containersOf, hostIdOf, noTraces, processesOf, readText, tracesOf } from "../support/traces.ts";
 
 beforeAll(async () => {
@@ -56,6 +57,8 @@ describe("npm start", () => {
     expect(first.output()).toContain("275 words");
     for (const name of Object.keys(settings)) expect(first.output()).toContain(`  ${name} `);
     expect(first.output()).toMatch(/SANDGATE_ADMIN_KEY +\*{8} +file/);
+    const [, nextSteps = ""] = first.output().split(/^Ready at .*$/m);
+    expect(await runScript(nextSteps, dataDir)).toContain('"stdout":"42\\n"');
     const { id } = await first.api().create();
     expect(await first.stop("SIGTERM")).toBe(0);
     expect(first.output()).toContain("Nothing of Sandgate runs any more");
