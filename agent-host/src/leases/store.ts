@@ -5,6 +5,7 @@ import { SandboxEnd } from "#contract/host";
 import { SandboxId, TenantId } from "#contract/ids";
 import { TemplateName } from "#contract/sandbox";
 import { MemberId } from "#contract/sandboxd";
+import { writeNew } from "../write-new.ts";
 
 /** What this host has handed out: written before use, removed after the end. */
 export const Lease = z.strictObject({
@@ -48,17 +49,8 @@ export function createLeaseStore(folder: string): LeaseStore {
   const endFolder = join(folder, "ended");
   for (const path of [leaseFolder, endFolder]) mkdirSync(path, { recursive: true, mode: 0o700 });
 
-  function claim(lease: Lease): boolean {
-    try {
-      writeFileSync(join(leaseFolder, fileName(lease)), JSON.stringify(lease), { flag: "wx", mode: 0o600 });
-      return true;
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
-      throw cause;
-    }
-  }
   return {
-    claim,
+    claim: (lease) => writeNew(join(leaseFolder, fileName(lease)), JSON.stringify(lease)),
     update: (lease) => replace(join(leaseFolder, fileName(lease)), lease),
     end(end) {
       replace(join(endFolder, fileName(end)), end);
