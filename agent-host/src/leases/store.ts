@@ -67,20 +67,24 @@ function replace(path: string, value: unknown): void {
   renameSync(`${path}.new`, path);
 }
 
-/** A file that cannot be read as what it should be was cut short by a crash: nobody was answered from it. */
+/**
+ * A file that does not hold what it should was cut short by a crash: nobody was answered from it.
+ * @throws Error when a file cannot be read at all; it is kept then
+ */
 function readFolder<T>(folder: string, schema: z.ZodType<T>): T[] {
   const records: T[] = [];
   for (const name of readdirSync(folder)) {
-    const record = name.endsWith(".json") ? schema.safeParse(parse(join(folder, name))) : undefined;
-    if (record?.success) records.push(record.data);
+    const text = name.endsWith(".json") ? readFileSync(join(folder, name), "utf8") : "";
+    const record = schema.safeParse(parse(text));
+    if (record.success) records.push(record.data);
     else rmSync(join(folder, name), { force: true });
   }
   return records;
 }
 
-function parse(path: string): unknown {
+function parse(text: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, "utf8"));
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
