@@ -5,6 +5,7 @@ import { SandboxEnd } from "#contract/host";
 import { SandboxId, TenantId } from "#contract/ids";
 import { TemplateName } from "#contract/sandbox";
 import { MemberId } from "#contract/sandboxd";
+import { writeNew } from "../write-new.ts";
 
 /** What this host has handed out: written before use, removed after the end. */
 export const Lease = z.strictObject({
@@ -53,18 +54,6 @@ export function createLeaseStore(folder: string): LeaseStore {
   /** Ends that the disk had no room for. */
   const unwritten = new Map<string, SandboxEnd>();
 
-  function claim(lease: Lease): boolean {
-    const path = join(leaseFolder, fileName(lease));
-    try {
-      writeFileSync(path, JSON.stringify(lease), { flag: "wx", mode: 0o600 });
-      return true;
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
-      // The disk had room for the name and not for the content: a claim that claims nothing must not stay.
-      rmSync(path, { force: true });
-      throw cause;
-    }
-  }
   function end(record: SandboxEnd): void {
     try {
       replace(join(endFolder, fileName(record)), record);
@@ -80,7 +69,7 @@ export function createLeaseStore(folder: string): LeaseStore {
     if (unwritten.delete(name)) rmSync(join(leaseFolder, name), { force: true });
   }
   return {
-    claim,
+    claim: (lease) => writeNew(join(leaseFolder, fileName(lease)), JSON.stringify(lease)),
     update: (lease) => replace(join(leaseFolder, fileName(lease)), lease),
     end,
     leases: () => readFolder(leaseFolder, Lease),
@@ -94,20 +83,24 @@ function replace(path: string, value: unknown): void {
   renameSync(`${path}.new`, path);
 }
 
-/** A file that cannot be read as what it should be was cut short by a crash: nobody was answered from it. */
+/**
+ * A file that does not hold what it should was cut short by a crash: nobody was answered from it.
+ * @throws Error when a file cannot be read at all; it is kept then
+ */
 function readFolder<T>(folder: string, schema: z.ZodType<T>): T[] {
   const records: T[] = [];
   for (const name of readdirSync(folder)) {
-    const record = name.endsWith(".json") ? schema.safeParse(parse(join(folder, name))) : undefined;
-    if (record?.success) records.push(record.data);
+    const text = name.endsWith(".json") ? readFileSync(join(folder, name), "utf8") : "";
+    const record = schema.safeParse(parse(text));
+    if (record.success) records.push(record.data);
     else rmSync(join(folder, name), { force: true });
   }
   return records;
 }
 
-function parse(path: string): unknown {
+function parse(text: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, "utf8"));
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -44,8 +44,11 @@ async function end(deps: EndDeps, live: Live, reason: EndReason, isReported: boo
   }
   const record: SandboxEnd = { sandboxId, generation, endReason: reason, endedAtMs: deps.now() };
   deps.leases.end(record);
-  if (!isReported) deps.leases.acknowledge(record);
-  deps.registry.remove(live, reason);
+  if (isReported) deps.registry.remove(live, reason);
+  else {
+    deps.leases.acknowledge(record);
+    deps.registry.forget(live);
+  }
   void deps.pool.discard(live.member);
   deps.log.info({ sandboxId, reason }, "sandbox ended");
   if (isReported) deps.onEnd();

@@ -41,9 +41,14 @@ export class Registry {
     return this.#recentEnds.has(sandboxId);
   }
 
+  /** Takes out what nobody was told of, so that its id may be tried again. */
+  forget(live: Live): void {
+    this.#live.delete(live.lease.sandboxId);
+  }
+
   remove(live: Live, reason: EndReason): void {
     const { sandboxId, tenantId } = live.lease;
-    this.#live.delete(sandboxId);
+    this.forget(live);
     this.#recentEnds.set(sandboxId, { tenantId, reason });
     const oldest = this.#recentEnds.keys().next();
     if (this.#recentEnds.size > recentEndsMax && !oldest.done) this.#recentEnds.delete(oldest.value);
