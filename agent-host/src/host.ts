@@ -108,7 +108,8 @@ function composeRoom(
     },
     prepared.templates,
   );
-  return { pool, memberLimits, freeMemoryMiB: freeMemory, cores: availableParallelism() };
+  const { totalMiB: memoryMiB } = readMachineMemory();
+  return { pool, memberLimits, freeMemoryMiB: freeMemory, memoryMiB, cores: availableParallelism() };
 }
 
 /** Looks at one warm member of each host start. @throws StartupError when a lease could not rely on it. */

@@ -129,7 +129,7 @@ describe("more than this machine has is refused before anything is made:", () =>
   });
 
   test("a tebibyte of memory", async () => {
-    await expectProblem(await sendRaw(stack.api, create('{"memoryMiB":1048576}')), 503, "no_capacity");
+    await expectProblem(await sendRaw(stack.api, create('{"memoryMiB":1048576}')), 400, "invalid_request");
   });
 });
 

@@ -15,6 +15,8 @@ export type CreateDeps = EndDeps & {
   runtime: Pick<Runtime, "applyLimits" | "label" | "kill">;
   now: () => number;
   cores: number;
+  /** RAM of the machine: what no wait could ever make room for is refused as a mistake. */
+  memoryMiB: number;
   /** MiB that may still be promised to a sandbox beyond what a pool member has already. */
   freeMemoryMiB: () => number;
   memberLimits: CgroupLimits;
@@ -75,6 +77,10 @@ function admit(deps: CreateDeps, input: HostCreate): void {
       "invalid_request",
       `cpu is ${input.cpu}, but hosts have ${deps.cores} cores; ask for fewer.`,
     );
+  }
+  if (input.memoryMiB > deps.memoryMiB) {
+    const sentence = `memoryMiB is ${input.memoryMiB}, but hosts have ${deps.memoryMiB}; ask for less.`;
+    throw new HostError("invalid_request", sentence);
   }
   if (input.memoryMiB - deps.memberLimits.memoryMiB > deps.freeMemoryMiB()) {
     throw new HostError("no_capacity", "This host has too little memory left; try again in a few seconds.");

@@ -82,9 +82,10 @@ test("a claim that cannot be written refuses the create, and the member stays in
   expect(pool.memberIds().sort()).toEqual(members);
 });
 
-test("more cores than the machine has is the caller's mistake, more memory is a matter of room", async () => {
+test("more than the machine has is the caller's mistake, more than is left is a matter of room", async () => {
   const { create } = host({ freeMemoryMiB: 1024 });
   await expect(create({ cpu: 4 })).rejects.toMatchObject({ code: "invalid_request" });
+  await expect(create({ memoryMiB: 65_537 })).rejects.toMatchObject({ code: "invalid_request" });
   await expect(create({ memoryMiB: 2048 })).rejects.toMatchObject({ code: "no_capacity" });
 });
 
