@@ -27,6 +27,7 @@ export default defineConfig({
         test: {
           name: "hostile",
           include: ["test/hostile/**/*.test.ts"],
+          globalSetup: "test/hostile/setup.ts",
           testTimeout: 60_000,
           hookTimeout: 180_000,
           fileParallelism: false,
