@@ -19,7 +19,7 @@ export function planBootstrap({ manifest, folder, sources, aptOptions, tarPath }
   return [
     // Own mount and pid namespaces: whatever ends the build, no mount and no process of it stays behind.
     ...["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"],
-    ...["mmdebstrap", "--mode=root", "--format=tar", "--variant=essential"],
+    ...["mmdebstrap", "--mode=root", "--format=tar", `--variant=${variantOf[manifest.profile]}`],
     // mmdebstrap keeps its apt configuration in the image's /tmp; had a step emptied that, its apt clean-up would
     // empty the lists of this machine. `trimSteps` does that work inside the image.
     "--skip=cleanup/apt,cleanup/run,output/dev",
@@ -35,6 +35,9 @@ export function planBootstrap({ manifest, folder, sources, aptOptions, tarPath }
   ];
 }
 
+// Where packages can be installed later, apt and its sources stay.
+const variantOf = { strict: "essential", root: "apt" } as const;
+
 function hooks(manifest: Template, folder: string): string[] {
   return [
     ...manifest.files.map(
@@ -45,10 +48,9 @@ function hooks(manifest: Template, folder: string): string[] {
   ];
 }
 
-/** How this machine reaches the archive (and with which credentials) is nobody's business inside a sandbox. */
+/** What mmdebstrap copies from this machine, or leaves of how it worked. */
 const forgetMachine = [
-  "rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/apt/apt.conf.d/99mmdebstrap",
-  "rm -f /etc/dpkg/dpkg.cfg.d/99mmdebstrap /etc/hostname",
+  "rm -f /etc/apt/apt.conf.d/99mmdebstrap /etc/dpkg/dpkg.cfg.d/99mmdebstrap /etc/hostname",
   ": > /etc/resolv.conf",
   "echo '127.0.0.1 localhost' > /etc/hosts",
 ];

@@ -24,6 +24,7 @@ export async function bootstrap({ manifest, scratchDir, runner, report }: Bootst
   });
   await runner.runAsRoot(command, {
     env: { TMPDIR: scratchDir, LC_ALL: "C.UTF-8" },
+    isDisposable: true,
     onLine: (line) => {
       const step = progressOf(line);
       if (step !== undefined) report(step);

@@ -108,7 +108,7 @@ async function buildFromDockerfile(input: EnsureInput, { target, labels, scratch
 
 /** Removes what a bootstrap wrote as root; never crosses into something that is mounted there. */
 async function removeTree(runner: Runner, path: string): Promise<void> {
-  await runner.runAsRoot(["rm", "-rf", "--one-file-system", "--", path]);
+  await runner.runAsRoot(["rm", "-rf", "--one-file-system", "--", path], { isCleanup: true });
 }
 
 if (import.meta.filename === process.argv[1]) {

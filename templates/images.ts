@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { type Engine, EngineError } from "#host/engine/request";
+import { proxyVariables } from "./proxy.ts";
 import { imageEnvironment, imageWorkDir } from "./recipe.ts";
 
 const answerMs = 10_000;
@@ -43,6 +44,8 @@ export async function buildImage(
   report: (line: string) => void,
 ) {
   const query = new URLSearchParams({ t: image, networkmode: "host", rm: "1", forcerm: "1" });
+  // Proxies are arguments that the engine knows by itself and keeps out of the image.
+  query.set("buildargs", JSON.stringify(proxyVariables(process.env)));
   const headers = { "content-type": "application/x-tar" };
   const path = `/build?${query}`;
   await progress(
@@ -90,7 +93,8 @@ async function progress(response: IncomingMessage, report?: (line: string) => vo
     const step = JSON.parse(line) as { error?: string; stream?: string };
     if (step.error !== undefined)
       throw new EngineError(500, `The Docker engine stopped: ${step.error.trim()}.`);
-    const text = step.stream?.trim();
-    if (text) report?.(text);
+    // Of a build, the steps are worth showing; what the commands in them say is not.
+    const title = /^Step \d+\/\d+ : .{1,70}/.exec(step.stream ?? "")?.[0];
+    if (title !== undefined) report?.(title);
   }
 }

@@ -14,6 +14,10 @@ export type RootOptions = {
   env?: Record<string, string>;
   /** Gets each line that the command writes to its standard error. */
   onLine?: (line: string) => void;
+  /** Runs also after we were told to stop, and to its end: for what must not stay behind. */
+  isCleanup?: boolean;
+  /** Is killed when we are told to stop: whatever it leaves is thrown away. Never for what changes the machine. */
+  isDisposable?: boolean;
 };
 
 /** A command name or an absolute path, and the distribution packages that bring it. */

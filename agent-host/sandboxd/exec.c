@@ -12,6 +12,7 @@
 #include "exec_state.h"
 #include "files.h"
 #include "link.h"
+#include "raw.h"
 #include "session.h"
 
 /* Reported execs whose supervisor is about to leave need rows too. */
@@ -118,7 +119,7 @@ static void on_kill(struct exec *exec, const struct frame *frame) {
     }
     exec->killed_by = (int)signal;
     // SIGKILL ends the whole tree; any other signal goes to the process group of the main process while it lives.
-    if (signal != SIGKILL) atomic_store(&exec->job.signal_request, (int)signal);
+    if (signal != SIGKILL) atomic_fetch_or(&exec->job.signal_requests, RAW_SIGNAL_BIT(signal));
     exec_wake_supervisor(exec, signal == SIGKILL ? REQUEST_KILL_TREE : 0);
 }
 

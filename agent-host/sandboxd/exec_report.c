@@ -72,6 +72,8 @@ static void announce(struct exec *exec) {
     put_number(&fields, FIELD_PID, (uint32_t)exec->job.child_pid, 4);
     if (exec->stream != 0) link_send_fields(FRAME_STARTED, exec->stream, &fields);
     exec->is_announced = true;
+    // The program has its own copy by now; only plain values of the request are read from here on.
+    exec_request_free(&exec->request);
 }
 
 static void spend_grace(struct exec *exec, uint64_t now) {

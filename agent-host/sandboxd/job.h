@@ -44,7 +44,7 @@ struct job {
     atomic_int window;
     atomic_uint attempt;
     atomic_uint requests;
-    atomic_int signal_request;
+    atomic_ulong signal_requests; // RAW_SIGNAL_BITs for the program's process group
     int child_pid; // stored by the kernel (CLONE_PARENT_SETTID)
 
     // Results, valid once `state` has left JOB_SPAWNING.

@@ -1,4 +1,5 @@
 /* sandboxd: PID 1 of every sandbox. Arguments, signals, reaping; everything else hangs on the loop. */
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -94,6 +95,8 @@ int main(int argc, char **argv) {
     static struct source signals, notifications;
     parse_arguments(argc, argv);
     settle_signals();
+    // Our log is a pipe that the engine reads when it likes.
+    fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK);
     // Fixed thresholds and one arena: big buffers go back to the system as soon as they are freed.
     mallopt(M_MMAP_THRESHOLD, 64 * 1024);
     mallopt(M_TRIM_THRESHOLD, 128 * 1024);

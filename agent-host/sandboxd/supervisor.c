@@ -117,9 +117,20 @@ static void reap_ended(struct supervision *supervision) {
 }
 
 static void end_tree(struct supervision *supervision) {
-    supervision->has_children = !tree_kill(on_reaped, supervision);
+    // Once the program is reaped, its number may name a stranger's group.
+    int group = supervision->main_ended ? 0 : supervision->job->child_pid;
+    supervision->has_children = !tree_kill(group, on_reaped, supervision);
     // Past the bound it is reported as what was asked for; the host can still kill the whole cgroup.
     if (!supervision->main_ended) on_reaped(supervision, supervision->job->child_pid, SIGKILL);
+}
+
+static void pass_signals(const struct supervision *supervision) {
+    struct job *job = supervision->job;
+    unsigned long wanted = atomic_exchange(&job->signal_requests, 0);
+    for (int signal = 1; wanted != 0 && !supervision->main_ended; signal++) {
+        if (wanted & RAW_SIGNAL_BIT(signal)) raw2(SYS_kill, -job->child_pid, signal);
+        wanted &= ~RAW_SIGNAL_BIT(signal);
+    }
 }
 
 /* Reports how the program ended, with its tree if that was asked, and leaves when nobody needs it any more. */
@@ -142,8 +153,7 @@ static void supervise(struct supervision *supervision) {
             if (supervision->has_children && !tree_ended) notify_loop();
         }
         if (reported && (!supervision->has_children || tree_ended || (requests & REQUEST_RELEASE))) return;
-        int signal = atomic_exchange(&job->signal_request, 0);
-        if (signal != 0 && !supervision->main_ended) raw2(SYS_kill, -job->child_pid, signal);
+        pass_signals(supervision);
         raw4(SYS_rt_sigtimedwait, &wake_signals, 0, 0, RAW_SIGSET_BYTES);
     }
 }

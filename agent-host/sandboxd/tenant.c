@@ -9,6 +9,7 @@
 #include <linux/openat2.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/vfs.h>
 
 #include "job.h"
@@ -39,7 +40,11 @@ static long become_tenant(const struct job_spec *spec) {
     if (error != 0) return error;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
-    return raw2(SYS_capset, &header, none);
+    error = raw2(SYS_capset, &header, none);
+    if (error != 0) return error;
+    // The uid change has set the shared memory's flag to fs.suid_dumpable. Left so, a tenant's SIGSEGV that comes in
+    // before execve would dump, and on kernels before 5.16 end, every process that shares it.
+    return raw2(SYS_prctl, PR_SET_DUMPABLE, 0);
 }
 
 static long enter_cwd(const char *cwd) {

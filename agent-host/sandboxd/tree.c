@@ -10,10 +10,19 @@
 #define STOP_PASSES 8
 #define QUIET_WAIT_NS 20000000
 
-static bool was_seen(const int *seen, size_t count, int pid) {
-    for (size_t i = 0; i < count; i++)
-        if (seen[i] == pid) return true;
-    return false;
+struct stopping {
+    int seen[TREE_PROCESSES_MAX];
+    size_t seen_count;
+    bool met_new;
+};
+
+static void stop_unseen(void *context, int pid) {
+    struct stopping *stopping = context;
+    for (size_t i = 0; i < stopping->seen_count; i++)
+        if (stopping->seen[i] == pid) return;
+    raw2(SYS_kill, pid, SIGSTOP);
+    stopping->met_new = true;
+    if (stopping->seen_count < TREE_PROCESSES_MAX) stopping->seen[stopping->seen_count++] = pid;
 }
 
 /*
@@ -21,19 +30,12 @@ static bool was_seen(const int *seen, size_t count, int pid) {
  * stopped processes keep their places under the pids limit, so even a fork bomb converges.
  */
 static void stop_all(struct process_table *table, int self) {
-    int seen[TREE_PROCESSES_MAX];
-    size_t seen_count = 0;
+    struct stopping stopping;
+    stopping.seen_count = 0;
     for (int pass = 0; pass < STOP_PASSES; pass++) {
-        bool met_new = false;
-        process_table_scan(table, self);
-        for (size_t i = 0; i < table->count; i++) {
-            int pid = table->rows[i].pid;
-            if (!table->rows[i].in_tree || was_seen(seen, seen_count, pid)) continue;
-            raw2(SYS_kill, pid, SIGSTOP);
-            met_new = true;
-            if (seen_count < TREE_PROCESSES_MAX) seen[seen_count++] = pid;
-        }
-        if (!met_new) return;
+        stopping.met_new = false;
+        process_table_scan(table, self, stop_unseen, &stopping);
+        if (!stopping.met_new) return;
     }
 }
 
@@ -53,10 +55,12 @@ static bool reap_all(tree_reaped *reaped, void *context) {
     }
 }
 
-bool tree_kill(tree_reaped *reaped, void *context) {
+bool tree_kill(int group, tree_reaped *reaped, void *context) {
     struct process_table table;
     int self = (int)raw0(SYS_getpid);
     uint64_t deadline_ns = raw_now_ns() + TREE_KILL_LIMIT_MS * UINT64_C(1000000);
+    // Most trees are one process group, and one call stops it however busy it is.
+    if (group > 0) raw2(SYS_kill, -group, SIGSTOP);
     do {
         stop_all(&table, self);
         for (size_t i = 0; i < table.count; i++)

@@ -25,10 +25,11 @@ bool proc_stat_read(int pid, struct proc_stat *stat);
 typedef void tree_reaped(void *context, int pid, int wait_status);
 
 /*
- * Ends every descendant of the calling process, a subreaper, and reaps them. Returns false when some are still
+ * Ends every descendant of the calling process, a subreaper, and reaps them. `group` is a process group among
+ * them whose leader has not been reaped, or 0. Returns false when some are still
  * there after TREE_KILL_LIMIT_MS (a process in uninterruptible sleep): the cgroup is the host's last word.
  */
-bool tree_kill(tree_reaped *reaped, void *context);
+bool tree_kill(int group, tree_reaped *reaped, void *context);
 
 #define TREE_KILL_LIMIT_MS 3000
 #define TREE_PROCESSES_MAX 2048

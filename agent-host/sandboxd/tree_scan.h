@@ -17,10 +17,12 @@ struct process_table {
     size_t count;
 };
 
-/* Fills the table and marks the live descendants of `root_pid`. Returns how many there are. */
-size_t process_table_scan(struct process_table *table, int root_pid);
+typedef void process_met(void *context, int pid);
 
-/* Marks descendants of `root_pid` in a filled table; separate so that it can be tested without processes. */
-size_t process_table_mark(struct process_table *table, int root_pid);
+/* Fills the table and marks the live descendants of `root_pid`; each is met as soon as it is known to be one. */
+void process_table_scan(struct process_table *table, int root_pid, process_met *met, void *context);
+
+/* Marks descendants of `root_pid` that came before their parents; separate so that it can be tested alone. */
+void process_table_mark(struct process_table *table, int root_pid, process_met *met, void *context);
 
 #endif

@@ -7,6 +7,8 @@ export type CommandOptions = {
   /** Each line that the command writes to its standard error, and only that. */
   onLine?: (line: string) => void;
   signal?: AbortSignal;
+  /** Ends the command when the signal aborts; without it, SIGTERM asks the command to end in its own time. */
+  onStop?: (pid: number) => void;
 };
 
 const tailLines = 20;
@@ -22,7 +24,11 @@ export async function runCommand(command: readonly string[], options: CommandOpt
     env: { ...process.env, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const stop = () => child.kill("SIGTERM");
+  const stop = () => {
+    if (child.pid === undefined) return;
+    if (options.onStop) options.onStop(child.pid);
+    else child.kill("SIGTERM");
+  };
   options.signal?.addEventListener("abort", stop, { once: true });
   const output: Buffer[] = [];
   const tail: string[] = [];

@@ -78,7 +78,7 @@ export async function ownDaemon(paths: DaemonPaths, isNew: boolean): Promise<boo
 export async function stopDaemon(paths: DaemonPaths, runner: Runner): Promise<void> {
   const pid = await readPidFile(paths.pidFile);
   if (pid === undefined || !(await ownDaemon(paths, false))) return;
-  await runner.runAsRoot(["kill", "-TERM", String(pid)]);
+  await runner.runAsRoot(["sh", "-c", `kill -TERM ${pid}`]);
   const deadlineMs = Date.now() + 30_000;
   while ((await processStart(pid)) !== undefined && Date.now() < deadlineMs) await sleep(100);
   await rm(join(paths.dataDir, "dockerd.pid"), { force: true });

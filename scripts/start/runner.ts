@@ -1,6 +1,8 @@
+import { proxyVariables } from "#templates/proxy";
 import type { Report, RootOptions, Runner } from "#templates/runner";
 import { StopError } from "#templates/stop";
 import { runCommand } from "./command.ts";
+import { killTree } from "./kill-tree.ts";
 import { installPackages, refreshPackageLists } from "./packages.ts";
 
 type RunnerOptions = { report: Report; signal?: AbortSignal | undefined };
@@ -28,15 +30,21 @@ async function findRootAccess(): Promise<RootAccess> {
 export function createRunner({ report, signal }: RunnerOptions): Runner {
   async function runAsRoot(
     command: readonly string[],
-    { env = {}, onLine }: RootOptions = {},
+    { env = {}, ...how }: RootOptions = {},
   ): Promise<string> {
-    const options = { ...(onLine && { onLine }), ...(signal && { signal }) };
     const access = await rootAccess();
     if (access === "none")
       throw new StopError(`${command[0]} needs root: run this as root or with passwordless sudo.`);
+    const options = {
+      ...(how.onLine && { onLine: how.onLine }),
+      ...(signal && !how.isCleanup && { signal }),
+      ...(how.isDisposable && { onStop: (pid: number) => void killTree(pid, access) }),
+    };
     if (access === "root") return runCommand(command, { ...options, env });
     // sudo drops the environment, so what the command needs goes through env.
-    const assignments = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const assignments = Object.entries({ ...proxyVariables(process.env), ...env }).map(
+      ([name, value]) => `${name}=${value}`,
+    );
     return runCommand(["sudo", "-n", "env", ...assignments, ...command], options);
   }
   const apt = async () => ({ runAsRoot: (await rootAccess()) === "none" ? undefined : runAsRoot, report });

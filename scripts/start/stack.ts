@@ -11,6 +11,8 @@ import type { PreparedMachine } from "./steps.ts";
 export type Stack = {
   url: string;
   apiKey: string;
+  /** Where the agent-host listens on loopback; `/healthz` there shows the pool. */
+  hostUrl: string;
   findings: Finding[];
   controlPlane: Child;
   agentHost: Child;
@@ -58,9 +60,9 @@ export async function startStack(input: StackInput): Promise<Stack> {
     const [, ready] = await Promise.all([controlPlane.ready, agentHost.ready]);
     await waitUntilPlaced(url);
     // The host's own log line, written by `main.ts` of the same release.
-    const findings = ready.findings as Finding[];
+    const { findings, url: hostUrl } = ready as { findings: Finding[]; url: string };
     const apiKey = parseEnvFile(await readFile(devEnvFile, "utf8")).SANDGATE_API_KEY ?? "";
-    return { url, apiKey, findings, controlPlane, agentHost, stop };
+    return { url, apiKey, hostUrl, findings, controlPlane, agentHost, stop };
   } catch (cause) {
     await stop();
     throw cause;

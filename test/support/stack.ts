@@ -1,14 +1,26 @@
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { PoolState } from "#contract/host";
 import { type Stack, startStack } from "../../scripts/start/stack.ts";
 import { Api } from "./api.ts";
 import { machine, scratchFolder } from "./machine.ts";
 
-export type TestStack = Stack & { api: Api; dataDir: string; dispose(): Promise<void> };
+export type TestStack = Stack & {
+  api: Api;
+  dataDir: string;
+  /** Resolves once the pool has reached its target. */
+  poolIsFull(): Promise<void>;
+  dispose(): Promise<void>;
+};
+
+const defaultTarget = "4";
+const poolDeadlineMs = 30_000;
 
 /** Control plane and agent-host as `npm start` runs them, with a data folder and a port of the test's own. */
 export async function testStack(environment: Record<string, string> = {}): Promise<TestStack> {
   const folder = scratchFolder();
+  const target = Number(environment.SANDGATE_POOL_TARGET ?? defaultTarget);
   try {
     const stack = await startStack({
       prepared: await machine(),
@@ -16,7 +28,7 @@ export async function testStack(environment: Record<string, string> = {}): Promi
       environment: {
         ...process.env,
         SANDGATE_PORT: String(await freePort()),
-        SANDGATE_POOL_TARGET: "4",
+        SANDGATE_POOL_TARGET: defaultTarget,
         ...environment,
       },
       asRoot: [],
@@ -25,6 +37,7 @@ export async function testStack(environment: Record<string, string> = {}): Promi
       ...stack,
       api: new Api(stack.url, stack.apiKey),
       dataDir: folder.path,
+      poolIsFull: () => poolIsFull(stack.hostUrl, target),
       async dispose() {
         await stack.stop();
         folder.dispose();
@@ -34,6 +47,16 @@ export async function testStack(environment: Record<string, string> = {}): Promi
     folder.dispose();
     throw cause;
   }
+}
+
+async function poolIsFull(hostUrl: string, target: number): Promise<void> {
+  const endMs = performance.now() + poolDeadlineMs;
+  while (performance.now() < endMs) {
+    const health = (await (await fetch(`${hostUrl}/healthz`)).json()) as { pools: PoolState[] };
+    if (health.pools.every((pool) => pool.available >= target)) return;
+    await sleep(20);
+  }
+  throw new Error(`The pool did not reach ${target} warm sandboxes in ${poolDeadlineMs} ms.`);
 }
 
 /** A port that nobody listens on at this moment. */

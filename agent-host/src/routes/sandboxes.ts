@@ -22,7 +22,13 @@ export function sandboxRoutes(deps: SandboxRouteDeps): Hono<SignedEnv> {
     const id = SandboxId.safeParse(c.req.param("id"));
     if (!id.success || id.data !== c.get("sandbox"))
       throw new HostError("sandbox_not_found", "Check the sandbox id.");
-    return deps.registry.find(id.data, c.get("tenantId"));
+    const live = deps.registry.find(id.data, c.get("tenantId"));
+    const generation = c.get("generation");
+    // An order about an older life of an id must not touch a newer one; commands and files go to whichever lives.
+    if (generation !== "-" && generation !== String(live.lease.generation)) {
+      throw new HostError("conflict", "The sandbox has another generation by now.");
+    }
+    return live;
   };
   app.use("*", signed(deps));
 
@@ -47,6 +53,7 @@ export function sandboxRoutes(deps: SandboxRouteDeps): Hono<SignedEnv> {
     return c.body(file.body, 200, {
       "content-type": "application/octet-stream",
       "content-length": String(file.size),
+      "x-sandgate-file-size": String(file.size),
       "x-sandgate-file-mode": file.mode,
     });
   });

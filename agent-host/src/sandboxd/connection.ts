@@ -1,18 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { fieldTag, frameType } from "#contract/sandboxd";
-import { errorFromWire, SandboxdError } from "#host/sandboxd/error";
-import { type ExecHandle, type ExecRequest, type ExecSink, envEntry, startExec } from "#host/sandboxd/exec";
-import { Fields, FieldWriter } from "#host/sandboxd/fields";
-import {
-  type FileRead,
-  type FileStat,
-  type ReadRequest,
-  readFile,
-  type WriteRequest,
-  writeFile,
-} from "#host/sandboxd/files";
+import { readFile } from "#host/sandboxd/download";
+import { SandboxdError } from "#host/sandboxd/error";
+import { type ExecHandle, type ExecRequest, type ExecSink, startExec } from "#host/sandboxd/exec";
+import { envEntry } from "#host/sandboxd/exec-wire";
+import { FieldWriter } from "#host/sandboxd/fields";
+import type { FileRead, FileStat, ReadRequest, WriteRequest } from "#host/sandboxd/files";
 import { type Frame, violation } from "#host/sandboxd/frames";
 import type { Link } from "#host/sandboxd/link";
+import { decodeError } from "#host/sandboxd/stream-error";
+import { writeFile } from "#host/sandboxd/upload";
 
 export type Hello = { memberId: string; sandboxId?: string; generation?: number };
 export type Configuration = {
@@ -68,7 +65,7 @@ export class Questions {
     const configure = this.#configures.shift();
     if (configure === undefined) throw violation(`a frame of type ${frame.type} that nobody asked for`);
     if (frame.type === frameType.configured) configure.resolve();
-    else if (frame.type === frameType.refused) configure.reject(refusal(frame.payload));
+    else if (frame.type === frameType.refused) configure.reject(decodeError(frame.payload));
     else throw violation("a second hello");
   }
 
@@ -76,11 +73,6 @@ export class Questions {
     const closed = new SandboxdError("closed", reason.message, { cause: reason });
     for (const pending of [...this.#configures.splice(0), ...this.#pings.splice(0)]) pending.reject(closed);
   }
-}
-
-function refusal(payload: Buffer): SandboxdError {
-  const fields = new Fields(payload);
-  return errorFromWire(fields.uint16(fieldTag.errorCode), fields.text(fieldTag.message, 512));
 }
 
 /** Wraps a link that has been greeted. */

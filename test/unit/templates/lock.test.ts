@@ -15,13 +15,19 @@ const lock = (onWait = () => {}, waitMs = 5_000) => ({ path: join(folder, "x.loc
 test("two pieces of work under one lock do not overlap, and the lock is gone after the second", async () => {
   const order: string[] = [];
   let finishFirst = () => {};
+  let firstHasBegun = () => {};
+  const begun = new Promise<void>((resolve) => {
+    firstHasBegun = resolve;
+  });
   const first = withLock(lock(), async () => {
     order.push("first begins");
     await new Promise<void>((resolve) => {
       finishFirst = resolve;
+      firstHasBegun();
     });
     order.push("first ends");
   });
+  await begun;
   const second = withLock(
     lock(() => finishFirst()),
     async () => {

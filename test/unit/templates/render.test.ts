@@ -44,6 +44,13 @@ test("a root profile keeps setuid programs in every rendering", () => {
   expect(plan({ profile: "root" }).join("\n")).not.toContain("chmod ug-s");
 });
 
+test("a root profile keeps apt and its sources, a strict one has neither", () => {
+  expect(plan({ profile: "root" })).toContain("--variant=apt");
+  expect(plan({ profile: "root" }).join("\n")).not.toContain("/etc/apt/sources.list");
+  expect(plan()).toContain("--variant=essential");
+  expect(renderDockerfile(manifestOf())).toContain("/etc/apt/sources.list");
+});
+
 test("a manifest without packages, files and steps renders no empty layer", () => {
   const text = renderE2bTemplate(manifestOf({ packages: [], files: [], steps: [] }));
   expect(text).not.toMatch(/RUN|COPY/);
@@ -80,6 +87,7 @@ test("the bootstrap never lets mmdebstrap clean apt up, which could clean this m
 test("how this machine reaches the archive does not stay in the image", () => {
   const hooks = plan().filter((word) => word.startsWith("--customize-hook="));
   expect(hooks.at(-1)).toContain("rm -rf /etc/apt/sources.list ");
+  expect(hooks.at(-1)).toContain("rm -f /etc/apt/apt.conf.d/99mmdebstrap ");
 });
 
 test("proxies and retries of apt are handed on, empty and unrelated settings are not", () => {

@@ -1,0 +1,186 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { HostCreate } from "#contract/host";
+import { newSandboxId, newTenantId } from "#contract/ids";
+import { AppError } from "#worker/errors";
+import type { Place, SandboxProvider } from "#worker/providers/provider";
+
+/** What a suite run needs: a provider, and a host that it reaches. */
+export type Subject = {
+  provider: SandboxProvider;
+  host: Pick<Place, "hostId" | "url"> & { code: Parameters<typeof newSandboxId>[0] };
+  template: string;
+  close: () => Promise<void>;
+};
+
+const call = { requestId: "req_conformance00000000", deadlineMs: 20_000 };
+const bytes = (text: string) => new TextEncoder().encode(text);
+const streamOf = (content: Uint8Array) => new Blob([new Uint8Array(content)]).stream();
+
+/** Holds every provider to the same promises; the fake that other tests rely on is held to them as well. */
+export function providerConformance(name: string, makeSubject: () => Promise<Subject>): void {
+  describe(`provider: ${name}`, () => {
+    let subject: Subject;
+    beforeAll(async () => {
+      subject = await makeSubject();
+    });
+    afterAll(() => subject.close());
+
+    const newPlace = (): Place => ({
+      tenantId: newTenantId(),
+      sandboxId: newSandboxId(subject.host.code),
+      hostId: subject.host.hostId,
+      url: subject.host.url,
+    });
+    const specOf = (place: Place): HostCreate => ({
+      sandboxId: place.sandboxId,
+      tenantId: place.tenantId,
+      generation: 1,
+      template: subject.template,
+      cpu: 1,
+      memoryMiB: 256,
+      env: { GREETING: "hello" },
+      idleSeconds: 300,
+      expiresAtMs: Date.now() + 600_000,
+    });
+    async function withSandbox(work: (place: Place) => Promise<void>): Promise<void> {
+      const place = newPlace();
+      await subject.provider.create(place, specOf(place), call);
+      try {
+        await work(place);
+      } finally {
+        await subject.provider.kill(place, 1, call);
+      }
+    }
+    const codeOf = (work: Promise<unknown>) =>
+      work.then(
+        () => "no error",
+        (error: unknown) => (error instanceof AppError ? error.code : `not an AppError: ${error}`),
+      );
+
+    test("the same create sent twice makes one sandbox and succeeds twice", async () => {
+      await withSandbox(async (place) => {
+        const again = await subject.provider.create(place, specOf(place), call);
+        expect(again).toMatchObject({ sandboxId: place.sandboxId, generation: 1 });
+      });
+    });
+
+    test("a command's exit code and output come back", async () => {
+      await withSandbox(async (place) => {
+        const echoed = await subject.provider.exec(place, { command: ["echo", "a  b", "$HOME"] }, call);
+        expect(echoed).toMatchObject({
+          exitCode: 0,
+          stdout: "a  b $HOME\n",
+          stderr: "",
+          endReason: "exited",
+        });
+        const failed = await subject.provider.exec(place, { command: ["sh", "-c", "exit 3"] }, call);
+        expect(failed).toMatchObject({ exitCode: 3, endReason: "exited" });
+      });
+    });
+
+    test("the environment of the create reaches commands, and theirs comes first", async () => {
+      await withSandbox(async (place) => {
+        const command = ["printenv", "GREETING"];
+        expect((await subject.provider.exec(place, { command }, call)).stdout).toBe("hello\n");
+        const env = { GREETING: "bye" };
+        expect((await subject.provider.exec(place, { command, env }, call)).stdout).toBe("bye\n");
+      });
+    });
+
+    test("stdin reaches the command", async () => {
+      await withSandbox(async (place) => {
+        const echoed = await subject.provider.exec(place, { command: ["cat"], stdin: "grüße\n" }, call);
+        expect(echoed.stdout).toBe("grüße\n");
+      });
+    });
+
+    test("a command that outlives its timeout says so", async () => {
+      await withSandbox(async (place) => {
+        const ended = await subject.provider.exec(place, { command: ["sleep", "30"], timeoutMs: 200 }, call);
+        expect(ended.endReason).toBe("timeout");
+        expect(ended.exitCode).not.toBe(0);
+      });
+    });
+
+    test("a program that is not there is command_not_found, and 127 from a shell", async () => {
+      await withSandbox(async (place) => {
+        const missing = subject.provider.exec(place, { command: ["no-such-program"] }, call);
+        expect(await codeOf(missing)).toBe("command_not_found");
+        const shell = await subject.provider.exec(place, { command: "no-such-program" }, call);
+        expect(shell.exitCode).toBe(127);
+      });
+    });
+
+    test("a file is read back byte for byte, small or longer than a signed body", async () => {
+      await withSandbox(async (place) => {
+        for (const size of [0, 5, 200_000]) {
+          const content = Uint8Array.from({ length: size }, (_, i) => i % 251);
+          const written = await subject.provider.writeFile(
+            place,
+            "f.bin",
+            { stream: streamOf(content) },
+            call,
+          );
+          expect(written).toMatchObject({ path: "/home/user/f.bin", size });
+          const file = await subject.provider.readFile(place, "/home/user/f.bin", call);
+          expect(file.size).toBe(size);
+          const read = Buffer.from(await new Response(file.stream).arrayBuffer());
+          expect(read.equals(content)).toBe(true);
+        }
+      });
+    });
+
+    test("a command sees the file that was written", async () => {
+      await withSandbox(async (place) => {
+        await subject.provider.writeFile(place, "hi.txt", { stream: streamOf(bytes("hi")) }, call);
+        const shown = await subject.provider.exec(place, { command: ["cat", "/home/user/hi.txt"] }, call);
+        expect(shown.stdout).toBe("hi");
+      });
+    });
+
+    test("a file that is not there is file_not_found", async () => {
+      await withSandbox(async (place) => {
+        expect(await codeOf(subject.provider.readFile(place, "missing.txt", call))).toBe("file_not_found");
+      });
+    });
+
+    test("a deadline can be moved", async () => {
+      await withSandbox(async (place) => {
+        await subject.provider.patch(place, 1, { expiresAtMs: Date.now() + 900_000 }, call);
+      });
+    });
+
+    test("another tenant finds nothing: no command, no file, no kill", async () => {
+      await withSandbox(async (place) => {
+        const foreign = { ...place, tenantId: newTenantId() };
+        expect(await codeOf(subject.provider.exec(foreign, { command: ["echo"] }, call))).toBe(
+          "sandbox_not_found",
+        );
+        expect(await codeOf(subject.provider.readFile(foreign, "x", call))).toBe("sandbox_not_found");
+        const body = { stream: streamOf(bytes("x")) };
+        expect(await codeOf(subject.provider.writeFile(foreign, "x", body, call))).toBe("sandbox_not_found");
+        expect(await subject.provider.kill(foreign, 1, call)).toBeNull();
+        expect((await subject.provider.exec(place, { command: ["echo"] }, call)).exitCode).toBe(0);
+      });
+    });
+
+    test("an ended sandbox is gone, and ending it again says so", async () => {
+      const place = newPlace();
+      await subject.provider.create(place, specOf(place), call);
+      const end = await subject.provider.kill(place, 1, call);
+      expect(end).toMatchObject({ sandboxId: place.sandboxId, generation: 1, endReason: "killed" });
+      const after = await codeOf(subject.provider.exec(place, { command: ["echo"] }, call));
+      expect(["sandbox_not_found", "sandbox_ended"]).toContain(after);
+    });
+
+    test("an id that never was is not known", async () => {
+      const place = newPlace();
+      expect(await subject.provider.kill(place, 1, call)).toBeNull();
+      expect(await codeOf(subject.provider.exec(place, { command: ["echo"] }, call))).toBe(
+        "sandbox_not_found",
+      );
+      const patched = subject.provider.patch(place, 1, { expiresAtMs: Date.now() + 60_000 }, call);
+      expect(await codeOf(patched)).toBe("sandbox_not_found");
+    });
+  });
+}

@@ -1,0 +1,83 @@
+import { ExecRequest } from "#contract/exec";
+import { HostCreate, HostPatch } from "#contract/host";
+import { HostId, SandboxId, TenantId } from "#contract/ids";
+import { canonicalRequest, signatureHeader } from "#contract/signature";
+import { fromHex, hmacMatches, sha256Hex } from "#worker/crypto";
+import { toAppError, toProblem } from "#worker/errors";
+import type { HostKeys } from "#worker/hosts/keys";
+import type { Place, SandboxProvider } from "#worker/providers/provider";
+
+/** An agent-host's HTTP side without a socket: checks each signature, then asks the provider behind it. */
+export function hostFetch(behind: SandboxProvider, hostKeys: HostKeys): typeof fetch {
+  return async (input, init) => {
+    const request = new Request(input instanceof Request ? input : String(input), init);
+    init?.signal?.throwIfAborted();
+    try {
+      return await serve(behind, hostKeys, request);
+    } catch (error) {
+      const problem = toProblem(toAppError(error), "req_host");
+      return Response.json(problem, { status: problem.status });
+    }
+  };
+}
+
+async function serve(behind: SandboxProvider, hostKeys: HostKeys, request: Request): Promise<Response> {
+  const url = new URL(request.url);
+  const body = new Uint8Array(await request.arrayBuffer());
+  const header = (name: keyof typeof signatureHeader) => request.headers.get(signatureHeader[name]) ?? "";
+  const hostId = HostId.parse(header("host"));
+  const parts = {
+    method: request.method,
+    hostId,
+    pathAndQuery: url.pathname + url.search,
+    tenant: header("tenant"),
+    sandbox: header("sandbox"),
+    generation: header("generation"),
+    createdMs: Number(header("created")),
+    nonce: header("nonce"),
+    length: header("length"),
+    bodySha256: header("bodySha256"),
+  };
+  const mac = fromHex(header("signature"));
+  const isSigned = mac && (await hmacMatches(await hostKeys.keyOf(hostId), mac, canonicalRequest(parts)));
+  const isWhole = parts.length === "-" || parts.bodySha256 === (await sha256Hex(body));
+  if (!isSigned || !isWhole) return Response.json({ code: "unauthenticated" }, { status: 401 });
+  const place = {
+    hostId,
+    tenantId: TenantId.parse(parts.tenant),
+    sandboxId: SandboxId.parse(parts.sandbox),
+    url: url.origin,
+  };
+  return route(behind, place, { request, url, body, generation: Number(parts.generation) });
+}
+
+type Asked = { request: Request; url: URL; body: Uint8Array<ArrayBuffer>; generation: number };
+
+async function route(behind: SandboxProvider, place: Place, asked: Asked): Promise<Response> {
+  const { request, url, body, generation } = asked;
+  const call = { requestId: "req_host", deadlineMs: 1_000 };
+  const json = () => JSON.parse(new TextDecoder().decode(body));
+  const path = url.searchParams.get("path") ?? "";
+  switch (`${request.method} ${url.pathname.replace(place.sandboxId, ":id")}`) {
+    case "POST /v1/sandboxes":
+      return Response.json(await behind.create(place, HostCreate.parse(json()), call), { status: 201 });
+    case "DELETE /v1/sandboxes/:id": {
+      const end = await behind.kill(place, generation, call);
+      return Response.json(end ?? { code: "sandbox_not_found" }, { status: end ? 200 : 404 });
+    }
+    case "PATCH /v1/sandboxes/:id":
+      await behind.patch(place, generation, HostPatch.parse(json()), call);
+      return new Response(null, { status: 204 });
+    case "POST /v1/sandboxes/:id/exec":
+      return Response.json(await behind.exec(place, ExecRequest.parse(json()), call));
+    case "GET /v1/sandboxes/:id/files": {
+      const file = await behind.readFile(place, path, call);
+      const headers = { "x-sandgate-file-size": String(file.size), "x-sandgate-file-mode": file.mode };
+      return new Response(file.stream, { headers });
+    }
+    case "PUT /v1/sandboxes/:id/files":
+      return Response.json(await behind.writeFile(place, path, { stream: new Blob([body]).stream() }, call));
+    default:
+      return Response.json({ code: "not_found" }, { status: 404 });
+  }
+}

@@ -1,0 +1,106 @@
+import type { HostCreate, LiveSandbox, SandboxEnd } from "#contract/host";
+import type { HostId, SandboxId } from "#contract/ids";
+import { absolutePath } from "#contract/text";
+import { readBounded } from "#worker/bytes";
+import { AppError, sandboxNotFound } from "#worker/errors";
+import type { Place, SandboxProvider } from "#worker/providers/provider";
+import { runProgram } from "./programs.ts";
+
+type Held = { hostId: HostId; spec: HostCreate; files: Map<string, Uint8Array> };
+type Verb = keyof SandboxProvider;
+type Failure = { error: unknown; isAfterwards: boolean };
+
+/** Hosts in memory, which keep files and know a few programs; the conformance suite holds it to what a host does. */
+export class FakeProvider implements SandboxProvider {
+  readonly held = new Map<SandboxId, Held>();
+  readonly calls: Verb[] = [];
+  capacity = Number.POSITIVE_INFINITY;
+  private readonly now: () => number;
+  private readonly failures = new Map<Verb, Failure[]>();
+
+  constructor(now: () => number) {
+    this.now = now;
+  }
+
+  /** The next call of this verb throws; `isAfterwards` = when its work has been done already. */
+  failNext(verb: Verb, error: unknown, isAfterwards = false): void {
+    this.failures.set(verb, [...(this.failures.get(verb) ?? []), { error, isAfterwards }]);
+  }
+
+  liveOn(hostId: HostId): LiveSandbox[] {
+    return [...this.held.values()]
+      .filter((held) => held.hostId === hostId)
+      .map(({ spec: { sandboxId, generation, expiresAtMs } }) => ({ sandboxId, generation, expiresAtMs }));
+  }
+
+  create(place: Place, spec: HostCreate) {
+    return this.run("create", async () => {
+      if (!this.held.has(spec.sandboxId)) {
+        if (this.held.size >= this.capacity) throw new AppError("no_capacity", "The host is full.");
+        this.held.set(spec.sandboxId, { hostId: place.hostId, spec: { ...spec }, files: new Map() });
+      }
+      return {
+        sandboxId: spec.sandboxId,
+        generation: spec.generation,
+        source: "pool" as const,
+        leaseMs: 1,
+      };
+    });
+  }
+
+  kill(place: Place, generation: number): Promise<SandboxEnd | null> {
+    return this.run("kill", async () => {
+      const held = this.held.get(place.sandboxId);
+      if (!held || held.spec.generation !== generation || held.spec.tenantId !== place.tenantId) return null;
+      this.held.delete(place.sandboxId);
+      return { sandboxId: place.sandboxId, generation, endReason: "killed", endedAtMs: this.now() };
+    });
+  }
+
+  patch(place: Place, generation: number, patch: { expiresAtMs: number }): Promise<void> {
+    return this.run("patch", async () => {
+      const held = this.find(place);
+      if (held.spec.generation !== generation) throw sandboxNotFound();
+      held.spec.expiresAtMs = patch.expiresAtMs;
+    });
+  }
+
+  exec(place: Place, request: Parameters<SandboxProvider["exec"]>[1]) {
+    return this.run("exec", async () => {
+      const { spec, files } = this.find(place);
+      return runProgram({ env: spec.env, files }, request);
+    });
+  }
+
+  readFile(place: Place, path: string) {
+    return this.run("readFile", async () => {
+      const bytes = this.find(place).files.get(absolutePath(path));
+      if (!bytes) throw new AppError("file_not_found", "There is no file at this path.");
+      return { stream: new Blob([new Uint8Array(bytes)]).stream(), size: bytes.byteLength, mode: "0644" };
+    });
+  }
+
+  writeFile(place: Place, path: string, body: { stream: ReadableStream<Uint8Array> }) {
+    return this.run("writeFile", async () => {
+      const { files } = this.find(place);
+      const bytes = await readBounded(body.stream, 2 ** 31);
+      files.set(absolutePath(path), bytes);
+      return { path: absolutePath(path), size: bytes.byteLength, mode: "0644" };
+    });
+  }
+
+  private find(place: Place): Held {
+    const held = this.held.get(place.sandboxId);
+    if (!held || held.spec.tenantId !== place.tenantId) throw sandboxNotFound();
+    return held;
+  }
+
+  private async run<T>(verb: Verb, work: () => Promise<T>): Promise<T> {
+    this.calls.push(verb);
+    const failure = this.failures.get(verb)?.shift();
+    if (failure && !failure.isAfterwards) throw failure.error;
+    const done = await work();
+    if (failure) throw failure.error;
+    return done;
+  }
+}

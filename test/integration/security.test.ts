@@ -1,0 +1,158 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type ApiName, type ApiRow, api, scopes } from "#contract/api";
+import { newSandboxId } from "#contract/ids";
+import { type Harness, harness, problemOf } from "#test/support/harness";
+import { issueKey } from "#worker/auth/issue-key";
+import { revokeKey } from "#worker/auth/revoke-key";
+
+let h: Harness;
+beforeAll(async () => {
+  h = await harness({ maxSandboxes: 100 });
+});
+afterAll(() => h.close());
+
+const guarded = (Object.entries(api) as [ApiName, ApiRow][]).filter(([, row]) => row.scope !== null);
+const onSandbox = guarded.filter(([, row]) => row.path.includes(":id"));
+
+type As = { key?: string; id?: string; headers?: Record<string, string> };
+/** The example of a row, sent as somebody. */
+function call(row: ApiRow, as: As) {
+  const path = row.path.replace(":id", as.id ?? "h00000000000000000000000");
+  const query = row.example?.query ? `?${new URLSearchParams(row.example.query)}` : "";
+  return h.send(row.method.toUpperCase(), path + query, {
+    key: as.key,
+    ...(row.body && { json: row.example?.body }),
+    ...(row.rawBodyMaxBytes && { body: "x" }),
+    ...(as.headers && { headers: as.headers }),
+  });
+}
+
+describe.each(guarded)("%s", (_name, row) => {
+  test("refuses whoever has no valid key, alike, and without a database read for a made-up one", async () => {
+    const expired = await issueKey(h.deps, {
+      tenantId: h.tenantId,
+      name: "old",
+      scopes,
+      expiresAtMs: h.clock.now() - 1,
+    });
+    const revoked = await issueKey(h.deps, { tenantId: h.tenantId, name: "gone", scopes });
+    await revokeKey(h.deps, h.tenantId, revoked.id);
+    const lastHex = h.key.endsWith("0") ? "1" : "0";
+    const madeUp: As[] = [
+      {},
+      { key: "" },
+      { key: "nonsense" },
+      { key: h.key.slice(0, -1) },
+      { key: h.key.slice(0, -1) + lastHex },
+      { key: h.key.toUpperCase() },
+      { key: `e2b_${"0".repeat(40)}` },
+      { key: "x".repeat(10_000) },
+      { headers: { authorization: `Basic ${btoa(`user:${h.key}`)}` } },
+      { headers: { authorization: `Bearer ${h.key}, Bearer ${h.key}` } },
+      { headers: { authorization: `Bearer ${h.key}`, "x-api-key": revoked.key } },
+      { headers: { "x-api-key": `${h.key}, ${h.key}` } },
+      { headers: { cookie: `key=${h.key}` } },
+    ];
+    h.database.takeCount();
+    const bodies = new Set<string>();
+    for (const as of madeUp) bodies.add(await refusal(await call(row, as)));
+    expect(h.database.takeCount()).toBe(0);
+    for (const { key } of [expired, revoked]) bodies.add(await refusal(await call(row, { key })));
+    expect(bodies.size).toBe(1);
+  });
+
+  test("refuses a key without its scope before it looks at anything else", async () => {
+    const others = scopes.filter((scope) => scope !== row.scope);
+    const { key } = await issueKey(h.deps, { tenantId: h.tenantId, name: "narrow", scopes: others });
+    const response = await call(row, { key });
+    expect(response.status).toBe(403);
+    expect(await problemOf(response)).toMatchObject({ code: "forbidden", facts: { scope: row.scope } });
+  });
+});
+
+async function refusal(response: Response): Promise<string> {
+  expect(response.status).toBe(401);
+  expect(response.headers.get("content-type")).toBe("application/problem+json");
+  expect(response.headers.get("www-authenticate")).toContain("Bearer");
+  const { requestId, ...rest } = await problemOf(response);
+  expect(requestId).toBe(response.headers.get("x-request-id"));
+  return JSON.stringify(rest);
+}
+
+describe.each(onSandbox)("%s on an id", (_name, row) => {
+  test("answers for another tenant's sandbox what it answers for none", async () => {
+    const mine = await h.create();
+    const other = await h.tenant(`other-${_name}`);
+    const [foreign, unknown] = await Promise.all([
+      call(row, { key: other.key, id: mine.id }),
+      call(row, { key: other.key, id: newSandboxId(h.host.code) }),
+    ]);
+    expect(foreign.status).toBe(404);
+    const { requestId: _a, ...aboutForeign } = await problemOf(foreign);
+    const { requestId: _b, ...aboutUnknown } = await problemOf(unknown);
+    expect(aboutForeign).toEqual(aboutUnknown);
+    expect([...foreign.headers.keys()]).toEqual([...unknown.headers.keys()]);
+    expect(await h.read(mine.id)).toMatchObject({ state: "running", metadata: {}, lifetimeSeconds: 900 });
+  });
+
+  test("a strange id is never more than not found", async () => {
+    const ids = [
+      "..%2f..%2fetc",
+      "%2e%2e",
+      "a%00b",
+      "%ff",
+      "h%D9%A0%D9%A1%D9%A2000000000000000000000",
+      "H00000000000000000000000",
+      "x".repeat(10_000),
+      "__proto__",
+      "constructor",
+      "e0aaaaaaaaaaaaaaaaaaaaaa",
+      "zzzzaaaaaaaaaaaaaaaaaaaa",
+      "'%20OR%201=1--",
+    ];
+    for (const id of ids) {
+      const response = await call(row, { key: h.key, id });
+      expect([id, response.status]).toEqual([id, 404]);
+      expect(await problemOf(response)).toMatchObject({ code: expect.stringMatching(/not_found$/) });
+    }
+  });
+});
+
+test("no answer names a host, a generation or a stack", async () => {
+  h.provider.failNext("exec", new Error("connect ECONNREFUSED 10.0.0.7:4000 at /opt/secret.ts"));
+  const { id } = await h.create();
+  const response = await h.send("POST", `/v1/sandboxes/${id}/exec`, {
+    key: h.key,
+    json: { command: "echo" },
+  });
+  const text = await response.text();
+  expect(response.status).toBe(500);
+  expect(text).not.toMatch(/ECONN|10\.0\.0\.7|secret|hst_|ten_|generation|\bat /);
+  expect(JSON.stringify(h.events.at(-1))).toContain("ECONNREFUSED");
+});
+
+test("keys, bodies and headers do not reach the log", async () => {
+  h.events.length = 0;
+  await h.create({ env: { TOKEN: "canary-in-env" }, metadata: { m: "canary-in-metadata" } });
+  await h.send("GET", "/v1/sandboxes", { key: "canary-key" });
+  const logged = JSON.stringify(h.events);
+  expect(logged).not.toContain("canary");
+  expect(logged).not.toContain(h.key);
+});
+
+test("a suspended tenant is told so and may do nothing", async () => {
+  const other = await h.tenant("suspended");
+  await h.database.client.execute({
+    sql: "UPDATE tenants SET suspended_at_ms = 1 WHERE id = ?",
+    args: [other.tenantId],
+  });
+  expect((await h.send("GET", "/v1/sandboxes", { key: other.key })).status).toBe(403);
+});
+
+test("a revoked key stops at once where it was revoked, and within the cache's time elsewhere", async () => {
+  const { id, key } = await issueKey(h.deps, { tenantId: h.tenantId, name: "short", scopes });
+  expect((await h.send("GET", "/v1/sandboxes", { key })).status).toBe(200);
+  await h.database.client.execute({ sql: "UPDATE keys SET revoked_at_ms = 1 WHERE id = ?", args: [id] });
+  h.clock.advance(5_001);
+  expect((await h.send("GET", "/v1/sandboxes", { key })).status).toBe(401);
+});

@@ -1,0 +1,41 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { protocolSnapshot } from "#contract/sandboxd";
+
+const frozen: unknown = JSON.parse(readFileSync(new URL("./protocol-v1.json", import.meta.url), "utf8"));
+const header = readFileSync(new URL("../../../agent-host/sandboxd/protocol.h", import.meta.url), "utf8");
+
+/** `{stdinEnd: 19}` as the C header spells it: `FRAME_STDIN_END = 19`. */
+function asConstants(prefix: string, table: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(table).map(([name, value]) => [
+      `${prefix}_${name.replace(/[A-Z]/g, "_$&").toUpperCase()}`,
+      value,
+    ]),
+  );
+}
+
+test("generation 1 of the wire is frozen: a change needs a new version and a new snapshot", () => {
+  expect(protocolSnapshot).toEqual(frozen);
+});
+
+test("protocol.h holds the numbers of the contract, and no others", () => {
+  const inHeader = Object.fromEntries(
+    [...header.matchAll(/^\s*(?:#define )?([A-Z][A-Z0-9_]+)(?: = | )(\d+),?$/gm)].map(([, name, value]) => [
+      name,
+      Number(value),
+    ]),
+  );
+  const snapshot = protocolSnapshot;
+  expect(inHeader).toEqual({
+    PROTOCOL_VERSION: snapshot.protocolVersion,
+    FRAME_HEADER_BYTES: snapshot.frameHeaderBytes,
+    FRAME_PAYLOAD_MAX_BYTES: snapshot.framePayloadMaxBytes,
+    STREAM_WINDOW_BYTES: snapshot.streamWindowBytes,
+    ...asConstants("FRAME", snapshot.frameType),
+    ...asConstants("FIELD", snapshot.fieldTag),
+    ...asConstants("EXEC_FLAG", snapshot.execFlag),
+    ...asConstants("EXIT_REASON", snapshot.exitReason),
+    ...asConstants("ERROR", snapshot.sandboxdError),
+  });
+});
