@@ -1,7 +1,7 @@
 import { statfsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { api, newBox, numberAfter, otherApi, refusal } from "./support.ts";
+import { api, newBox, numberAfter, otherApi, refusal, tenantProbe } from "./support.ts";
 
 const mib = 1024 * 1024;
 const pidsMax = 256;
@@ -28,7 +28,9 @@ test("H19: a fork bomb meets its own limit, and another tenant's commands answer
 test("H20: a fork bomb that replaces its dead ends within a second of its timeout; the sandbox is usable", async () => {
   const { probe, exec, host } = await newBox();
   const before = host.pidsNow();
-  const { result, tookMs } = await timed(async () => ({ result: await probe(["recfork"], { timeoutMs: 1_000 }) }));
+  const { result, tookMs } = await timed(async () => ({
+    result: await probe(["recfork"], { timeoutMs: 1_000 }),
+  }));
   expect(host.pidsRefused()).toBeGreaterThan(0);
   expect(result.endReason).toBe("timeout");
   expect(tookMs).toBeLessThan(2_500);
@@ -84,7 +86,9 @@ test("H22: memory folders stop at their size and are paid by the sandbox, not by
   }
   expect(host.memoryBytes() - before.memory).toBeGreaterThan(190 * mib);
   expect(before.disk - disk()).toBeLessThan(100 * mib);
-  const refused = await refusal(api.call("PUT", `/v1/sandboxes/${host.lease.sandboxId}/files?path=/tmp/more`, "x".repeat(mib)));
+  const refused = await refusal(
+    api.call("PUT", `/v1/sandboxes/${host.lease.sandboxId}/files?path=/tmp/more`, "x".repeat(mib)),
+  );
   expect(refused).toMatchObject({ status: 507, code: "no_space" });
   expect((await exec("rm /tmp/f /dev/shm/f /workspace/f; echo usable")).stdout).toBe("usable\n");
 });
@@ -114,7 +118,7 @@ test("H23: empty files stop at their number, and do not end the sandbox for memo
 
 test("H27: ten busy loops get the share of the processor that was asked for, and no more", async () => {
   const { exec, probe, host } = await newBox({ cpu: 0.25 });
-  await exec([...["sh", "-c"], `${"/home/user/probe"} busy 10 4 >/dev/null 2>&1 &`]);
+  await exec(`${tenantProbe} busy 10 4 >/dev/null 2>&1 &`);
   await expect.poll(() => host.tenantProcesses().length, { timeout: 3_000 }).toBe(10);
   const before = { cpu: host.cpuSeconds(), throttled: host.throttledPeriods(), at: performance.now() };
   await sleep(2_000);

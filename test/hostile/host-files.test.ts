@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { expect, test } from "vitest";
-import { apiKey, type Box, dataDir, newBox, secrets } from "./support.ts";
+import { api, type Box, newBox, target } from "./support.ts";
 
 const kernelFiles = {
   core_pattern: "/proc/sys/kernel/core_pattern",
@@ -22,7 +22,9 @@ test("H13: nothing below /proc and /sys that configures the machine can be writt
   const { stdout } = await exec(script);
   expect(stdout.match(/^tried$/gm)?.length).toBeGreaterThan(10);
   expect(stdout).not.toContain("wrote");
-  expect((await exec("mkdir /sys/fs/cgroup/memory/x /sys/fs/cgroup/x 2>/dev/null; echo $?")).stdout).toBe("1\n");
+  expect((await exec("mkdir /sys/fs/cgroup/memory/x /sys/fs/cgroup/x 2>/dev/null; echo $?")).stdout).toBe(
+    "1\n",
+  );
   const writable = "find /proc/sys /proc/irq /proc/bus /sys -writable 2>/dev/null; echo done";
   expect((await exec(writable)).stdout).toBe("done\n");
   expect(hostValues()).toEqual(before);
@@ -39,7 +41,9 @@ test("H14: kernel memory, logs, keys, boot line and devices of the machine show 
   const paths = [...`${proc} ${more}`.split(" ").map((name) => `/proc/${name}`), "/dev/mem", "/dev/kmsg"];
   const sizes = `for f in ${paths.join(" ")}; do echo "$f $(head -c 64 $f 2>/dev/null | wc -c)"; done`;
   expect((await exec(sizes)).stdout).toBe(paths.map((path) => `${path} 0\n`).join(""));
-  expect((await exec("ls -A /sys/firmware /proc/acpi /proc/pressure 2>/dev/null | grep -v :")).stdout.trim()).toBe("");
+  expect(
+    (await exec("ls -A /sys/firmware /proc/acpi /proc/pressure 2>/dev/null | grep -v :")).stdout.trim(),
+  ).toBe("");
   expect((await exec("find /dev -type b")).stdout).toBe("");
   const devices = (await exec("find /dev -type c -printf '%f '")).stdout.trim().split(" ").sort();
   expect(devices).toEqual(["full", "null", "ptmx", "random", "tty", "urandom", "zero"]);
@@ -54,16 +58,18 @@ test("H15: nothing that a tenant can read names a key, a secret, a tenant, this 
   expect(seen).toContain("/sandboxd\0--member");
   const { lease } = box.host;
   const canaries = {
-    ...secrets,
-    apiKey,
+    ...target.secrets,
+    apiKey: api.key,
     leaseKey: lease.key,
     tenantId: lease.tenantId,
     sandboxId: lease.sandboxId,
     hostName: hostname() === "sandbox" ? "no such name" : `\n${hostname()}\n`,
-    dataDir,
+    dataDir: target.dataDir,
     installation: process.cwd(),
   };
-  expect(Object.keys(canaries)).toEqual(expect.arrayContaining(["SANDGATE_HOST_SECRET", "SANDGATE_KEY_SECRET"]));
+  expect(Object.keys(canaries)).toEqual(
+    expect.arrayContaining(["SANDGATE_HOST_SECRET", "SANDGATE_KEY_SECRET"]),
+  );
   const leaked = Object.entries(canaries).filter(([, value]) => value !== "" && seen.includes(value));
   expect(leaked.map(([name]) => name)).toEqual([]);
   expect((await box.exec(["cat", "/proc/1/environ"])).stderr).toContain("Permission denied");
@@ -95,14 +101,18 @@ test("H17: no program gives another uid: none is setuid, and setuid would have n
   );
   const own = "cp /usr/bin/id /workspace/id && chmod 6755 /workspace/id && /workspace/id -u";
   expect((await exec(own)).stdout).toBe(`${host.uid}\n`);
-  const su = await exec("for p in su passwd newgrp sudo; do command -v $p >/dev/null && $p </dev/null 2>&1; done; id -u");
+  const su = await exec(
+    "for p in su passwd newgrp sudo; do command -v $p >/dev/null && $p </dev/null 2>&1; done; id -u",
+  );
   expect(su.stdout.trim().split("\n").at(-1)).toBe(String(host.uid));
 });
 
 test("H18: the system is read-only; only the home, the workspace and memory folders take files", async () => {
   const { exec } = await newBox();
-  const targets = "/x /usr/x /bin/sh /etc/x /etc/passwd /etc/group /etc/hosts /etc/resolv.conf /etc/ld.so.preload";
-  const more = "/run/x /run/lock/x /dev/x /dev/pts/x /var/tmp/x /sandboxd /root/x /run/sandgate/x /proc/x /sys/x";
+  const targets =
+    "/x /usr/x /bin/sh /etc/x /etc/passwd /etc/group /etc/hosts /etc/resolv.conf /etc/ld.so.preload";
+  const more =
+    "/run/x /run/lock/x /dev/x /dev/pts/x /var/tmp/x /sandboxd /root/x /run/sandgate/x /proc/x /sys/x";
   const script = `for f in ${targets} ${more}; do echo tried; (echo x >> $f) 2>/dev/null && echo "wrote $f"; done; true`;
   const { stdout } = await exec(script);
   expect(stdout).toBe("tried\n".repeat(19));
@@ -113,6 +123,7 @@ test("H18: the system is read-only; only the home, the workspace and memory fold
     "/tmp",
     "/workspace",
   ]);
-  const swap = "mv /etc/passwd /tmp/p; rm -f /etc/passwd; ln -sf /tmp/p /etc/passwd; chmod 777 /etc; chown user /etc";
+  const swap =
+    "mv /etc/passwd /tmp/p; rm -f /etc/passwd; ln -sf /tmp/p /etc/passwd; chmod 777 /etc; chown user /etc";
   expect((await exec(`(${swap}) 2>/dev/null; stat -c '%u %a' /etc`)).stdout).toBe("0 755\n");
 });

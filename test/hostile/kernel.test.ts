@@ -1,21 +1,28 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { statusOf } from "./observer.ts";
-import { all, newBox, outcomes, probePath } from "./support.ts";
+import { all, newBox, outcomes, target } from "./support.ts";
 
 const capabilityLines = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
 const none = "0000000000000000";
 
 test("control: outside a sandbox the same probe is let through, so a refusal inside means something", () => {
   const names = ["getpid", "unshare-user", "unshare-mount", "chroot", "fsopen", "ptrace-traceme", "nice"];
-  const stdout = execFileSync(probePath, ["calls", ...names], { encoding: "utf8" });
+  const stdout = execFileSync(target.probePath, ["calls", ...names], { encoding: "utf8" });
   expect(outcomes(stdout)).toEqual(all(names, "OK"));
 });
 
 test("H1: every capability line of a tenant process is zero, with no-new-privileges and a filter", async () => {
   const { exec, host } = await newBox();
   const lines = (await exec(["grep", "-E", "^(Cap|NoNewPrivs|Seccomp:)", "/proc/self/status"])).stdout;
-  expect(Object.fromEntries(lines.trim().split("\n").map((line) => line.split(/:\s+/)))).toEqual({
+  expect(
+    Object.fromEntries(
+      lines
+        .trim()
+        .split("\n")
+        .map((line) => line.split(/:\s+/)),
+    ),
+  ).toEqual({
     ...all(capabilityLines, none),
     NoNewPrivs: "1",
     Seccomp: "2",
@@ -120,7 +127,9 @@ test("H11: no device node can be made", async () => {
 
 test("H12: sockets are local, IPv4, IPv6 or netlink, and never raw", async () => {
   const { attempts, exec } = await newBox();
-  const families = ["packet", "alg", "xdp", "bluetooth", "tipc", "can", "key"].map((name) => `socket-${name}`);
+  const families = ["packet", "alg", "xdp", "bluetooth", "tipc", "can", "key"].map(
+    (name) => `socket-${name}`,
+  );
   const outcome = await attempts(["socket-raw", "socket-inet", ...families]);
   expect(outcome).toEqual({ ...all(["socket-raw", ...families], "EPERM"), "socket-inet": "OK" });
   expect((await exec(["ls", "/sys/class/net"])).stdout.trim()).toBe("lo");

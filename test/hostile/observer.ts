@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, inject } from "vitest";
+import { expect } from "vitest";
 import { processesOf } from "#host/cgroup/kill";
 import { oomKills } from "#host/cgroup/oom";
 import { type CgroupPaths, cgroupPathsOf } from "#host/cgroup/paths";
@@ -34,8 +34,8 @@ export type HostView = {
 type Listed = { Id: string };
 type Inspected = { State: { Pid: number; Running: boolean } };
 
-export async function observe(sandboxId: string): Promise<HostView> {
-  const lease = leaseOf(sandboxId);
+export async function observe(sandboxId: string, dataDir: string): Promise<HostView> {
+  const lease = leaseOf(sandboxId, dataDir);
   const engine = createEngine(engineSocketPath(process.env.DOCKER_HOST));
   const get = <T>(path: string) => engine.json<T>({ method: "GET", path, deadlineMs });
   const filters = encodeURIComponent(JSON.stringify({ label: [`sandgate.member=${lease.memberId}`] }));
@@ -61,10 +61,7 @@ export async function observe(sandboxId: string): Promise<HostView> {
     throttledPeriods: () => field(read(folder(cgroup, "cpu"), "cpu.stat"), "nr_throttled"),
     memoryBytes: () =>
       Number(
-        read(
-          folder(cgroup, "memory"),
-          cgroup.version === 2 ? "memory.current" : "memory.usage_in_bytes",
-        ),
+        read(folder(cgroup, "memory"), cgroup.version === 2 ? "memory.current" : "memory.usage_in_bytes"),
       ),
     cpuSeconds: () => processesOf(cgroup).reduce((sum, pid) => sum + cpuSecondsOf(pid), 0),
   };
@@ -106,8 +103,8 @@ function cpuSecondsOf(pid: number): number {
   }
 }
 
-function leaseOf(sandboxId: string): Lease {
-  const leases = join(inject("target").dataDir, "host", "leases");
+function leaseOf(sandboxId: string, dataDir: string): Lease {
+  const leases = join(dataDir, "host", "leases");
   const name = readdirSync(leases).find((file) => file.startsWith(`${sandboxId}-`));
   if (!name) throw new Error("The host has no lease for this sandbox.");
   return Lease.parse(JSON.parse(readFileSync(join(leases, name), "utf8")));

@@ -3,7 +3,6 @@ import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { TestProject } from "vitest/node";
 import { scopes } from "#contract/api";
 import { parseEnvFile } from "#contract/envfile";
 import { issueKey } from "#worker/auth/issue-key";
@@ -12,47 +11,40 @@ import { makeDeps } from "#worker/deps";
 import { configFrom } from "#worker/env";
 import { readNodeSettings } from "#worker/node-settings";
 import { createTenant } from "#worker/tenants/create";
+import { Api } from "../support/api.ts";
 import { scratchFolder } from "../support/machine.ts";
 import { testStack } from "../support/stack.ts";
 
-/** What the suites need of the one stack that they all attack. */
+/** What one file attacks: a stack of its own, with two tenants and a compiled probe. */
 export type Target = {
-  url: string;
-  apiKey: string;
-  /** Of a second tenant, who must not be touched by what the first does. */
-  otherKey: string;
+  api: Api;
+  /** A second tenant, who must not be touched by what the first does. */
+  otherApi: Api;
   dataDir: string;
   /** Values that no sandbox may ever see, by what they are. */
   secrets: Record<string, string>;
   probePath: string;
+  dispose(): Promise<void>;
 };
 
-declare module "vitest" {
-  interface ProvidedContext {
-    target: Target;
-  }
-}
-
-/** One stack and one probe for the whole suite: what a file does to the host must not harm the next. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export async function bringUpTarget(): Promise<Target> {
   const scratch = scratchFolder();
   const stack = await testStack().catch((cause: unknown) => {
     scratch.dispose();
     throw cause;
   });
-  const teardown = async () => {
+  const dispose = async () => {
     await stack.dispose();
     scratch.dispose();
   };
   try {
-    const { url, apiKey, dataDir } = stack;
+    const { api, dataDir } = stack;
     const probePath = compileProbe(scratch.path);
     const secrets = parseEnvFile(await readFile(join(dataDir, "secrets.env"), "utf8"));
-    const otherKey = await secondTenant(dataDir);
-    project.provide("target", { url, apiKey, otherKey, dataDir, secrets, probePath });
-    return teardown;
+    const otherApi = new Api(api.url, await secondTenant(dataDir));
+    return { api, otherApi, dataDir, secrets, probePath, dispose };
   } catch (cause) {
-    await teardown();
+    await dispose();
     throw cause;
   }
 }

@@ -1,20 +1,26 @@
 import { readFileSync } from "node:fs";
-import { expect, inject, onTestFinished } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished } from "vitest";
 import type { Problem } from "#contract/errors";
 import type { ExecRequest, ExecResult } from "#contract/exec";
 import type { CreateSandbox } from "#contract/sandbox";
-import { Api } from "../support/api.ts";
+import type { Api } from "../support/api.ts";
 import { type HostView, observe } from "./observer.ts";
+import { bringUpTarget, type Target } from "./setup.ts";
 
-const target = inject("target");
-export const { secrets, dataDir, apiKey } = target;
-export const api = new Api(target.url, target.apiKey);
+export let api: Api;
 /** Another tenant of the same machine. */
-export const otherApi = new Api(target.url, target.otherKey);
-
-export const probePath = target.probePath;
+export let otherApi: Api;
+export let target: Target;
 export const tenantProbe = "/home/user/probe";
-const probeBytes = readFileSync(probePath);
+let probeBytes: Buffer;
+
+// Every file that imports this attacks a stack of its own, so that none meets what another has left.
+beforeAll(async () => {
+  target = await bringUpTarget();
+  ({ api, otherApi } = target);
+  probeBytes = readFileSync(target.probePath);
+});
+afterAll(() => target?.dispose());
 
 export type Exec = (command: ExecRequest["command"], over?: Partial<ExecRequest>) => Promise<ExecResult>;
 
@@ -49,7 +55,7 @@ export async function newBox(input: CreateSandbox = {}, owner: Api = api): Promi
     exec,
     probe,
     attempts: async (names) => outcomes((await probe(["calls", ...names])).stdout),
-    host: await observe(id),
+    host: await observe(id, target.dataDir),
   };
 }
 
