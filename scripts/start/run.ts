@@ -3,6 +3,7 @@ import { formatFinding } from "#host/preflight/finding";
 import { StopError } from "#templates/stop";
 import { readNodeSettings } from "#worker/node-settings";
 import { runDemo } from "./demo.ts";
+import { canShowLive, runStep } from "./progress.ts";
 import { rootAccess } from "./runner.ts";
 import { type ResolvedSettings, settingsTable } from "./settings.ts";
 import { type Stack, startStack } from "./stack.ts";
@@ -21,7 +22,12 @@ export async function runSandgate(
   const { values } = settings;
   const dataDir = resolve(values.SANDGATE_DATA_DIR);
   const environment = { ...process.env, DOCKER_HOST: `unix://${prepared.engine.socketPath}` };
-  const stack = await startStack({ prepared, dataDir, environment, asRoot: await rootPrefix() });
+  const asRoot = await rootPrefix();
+  const show = { report: console.log, isLive: canShowLive(process.stdout) };
+  const stack = await runStep(show, "Control plane and agent-host", async () => {
+    const value = await startStack({ prepared, dataDir, environment, asRoot });
+    return { value, sentence: `Control plane at ${value.url}, agent-host at ${value.hostUrl}` };
+  });
   try {
     signal.throwIfAborted();
     await introduce(stack, prepared, settings);
@@ -64,7 +70,7 @@ function nextSteps(url: string, dataDir: string): string[] {
     '  ID=$(curl -s -X POST "$SANDGATE_URL/v1/sandboxes" -H "Authorization: Bearer $SANDGATE_API_KEY" \\',
     '    -H "Content-Type: application/json" -d \'{"template":"python"}\' | sed -E \'s/.*"id":"([a-z0-9]+)".*/\\1/\')',
     '  curl -s "$SANDGATE_URL/v1/sandboxes/$ID/exec" -H "Authorization: Bearer $SANDGATE_API_KEY" \\',
-    '    -H "Content-Type: application/json" -d \'{"command":"python3 -c \\"print(6*7)\\""}\'',
+    '    -H "Content-Type: application/json" -d \'{"command":"python3 -c \\"print(6*7)\\""}\'; echo',
     '  curl -s -X DELETE "$SANDGATE_URL/v1/sandboxes/$ID" -H "Authorization: Bearer $SANDGATE_API_KEY"',
   ];
 }

@@ -3,7 +3,13 @@ import { newReservationId, newSandboxId, type SandboxId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import { type Harness, harness, problemOf } from "#test/support/harness";
 import { AppError } from "#worker/errors";
-import { findSandbox, insertReserved, markEnding, type SandboxRow } from "#worker/sandboxes/store";
+import {
+  endSandbox,
+  findSandbox,
+  insertReserved,
+  markEnding,
+  type SandboxRow,
+} from "#worker/sandboxes/store";
 import { sweep } from "#worker/sandboxes/sweep";
 
 let h: Harness;
@@ -230,5 +236,23 @@ test("a longer life keeps its slot for as long", async () => {
   await h.send("PATCH", `/v1/sandboxes/${id}`, { key: h.key, json: { lifetimeSeconds: 600 } });
   h.clock.advance(60_000 + limits.reservationGraceMs + 1);
   await sweep(h.deps);
+  expect(await h.slotsUsed()).toBe(1);
+});
+
+test("an end of another generation neither ends a sandbox nor frees its slot", async () => {
+  const { id } = await h.create();
+  const end = { sandboxId: id, generation: 2, reason: "killed" as const, endedAtMs: h.clock.now() };
+  await endSandbox(h.deps.db, h.tenantId, end, h.clock.now());
+  expect((await h.read(id)).state).toBe("running");
+  expect(await h.slotsUsed()).toBe(1);
+});
+
+test("ending twice keeps the first reason and frees one slot", async () => {
+  const { id } = await h.create();
+  const end = { sandboxId: id, generation: 1, endedAtMs: h.clock.now() };
+  await endSandbox(h.deps.db, h.tenantId, { ...end, reason: "oom" }, h.clock.now());
+  await endSandbox(h.deps.db, h.tenantId, { ...end, reason: "idle" }, h.clock.now() + 1);
+  expect(await h.read(id)).toMatchObject({ state: "ended", endReason: "oom" });
+  await h.create();
   expect(await h.slotsUsed()).toBe(1);
 });

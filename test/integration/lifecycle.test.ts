@@ -99,6 +99,24 @@ test("a lifetime counts from the creation and must end in the future", async () 
   expect(await problemOf(past)).toMatchObject({ issues: [{ path: "lifetimeSeconds" }] });
 });
 
+test("a sandbox past its deadline is not revived, for its slot may be another's by now", async () => {
+  await h.heartbeat();
+  const { id } = await h.create({ lifetimeSeconds: 10 });
+  h.clock.advance(10_000);
+  const late = await h.send("PATCH", `/v1/sandboxes/${id}`, { key: h.key, json: { lifetimeSeconds: 600 } });
+  expect([late.status, await problemOf(late)]).toMatchObject([410, { facts: { endReason: "lifetime" } }]);
+});
+
+test("HEAD tells what GET would, without the bytes", async () => {
+  await h.heartbeat();
+  const { id } = await h.create();
+  const path = `/v1/sandboxes/${id}/files?path=a`;
+  await h.send("PUT", path, { key: h.key, body: "abc" });
+  const head = await h.send("HEAD", path, { key: h.key });
+  expect([head.status, head.headers.get("content-length"), await head.text()]).toEqual([200, "3", ""]);
+  expect((await h.send("HEAD", path)).status).toBe(401);
+});
+
 test("metadata is replaced without asking the host", async () => {
   await h.heartbeat();
   const { id } = await h.create({ metadata: { a: "1" } });
@@ -117,6 +135,7 @@ test("readyz says degraded while no host is heard, and 503 when the database is 
   other.clock.advance(60_000);
   expect(await (await other.send("GET", "/readyz")).json()).toMatchObject({ status: "degraded" });
   await other.close();
+  other.clock.advance(60_000);
   const away = await other.send("GET", "/readyz");
   expect(away.status).toBe(503);
   expect(await problemOf(away)).toMatchObject({ code: "unavailable", retryable: true });

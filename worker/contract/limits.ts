@@ -3,6 +3,8 @@ export const limits = {
   jsonBodyMaxBytes: 1024 * 1024,
   /** Deeper JSON than this is nobody's request; parsers further in recurse. */
   jsonDepthMax: 32,
+  /** A JSON body, or the first part of an upload, that dawdles longer than this is given up. */
+  bodyDeadlineMs: 30_000,
   fileMaxBytes: 1024 * 1024 * 1024,
   /** Bodies up to this size are hashed into the signature; longer and streamed ones are not. */
   signedBodyMaxBytes: 64 * 1024,

@@ -37,21 +37,29 @@ export async function readBounded(stream: ReadableStream<Uint8Array>, maxBytes: 
   }
 }
 
-/** Passes a stream on and breaks it off with `payload_too_large` after `maxBytes`. */
+/**
+ * Passes a body on, counting it. The stream fails with `payload_too_large` after `maxBytes`, and with
+ * `request_timeout` when the sender breaks off, so that neither is taken for a fault of whoever reads it.
+ */
 export function boundStream(
   stream: ReadableStream<Uint8Array>,
   maxBytes: number,
 ): ReadableStream<Uint8Array> {
+  const reader = stream.getReader();
   let total = 0;
-  return stream.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        total += chunk.byteLength;
-        if (total > maxBytes) controller.error(tooLarge(maxBytes));
-        else controller.enqueue(chunk);
-      },
-    }),
-  );
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await reader.read().catch((cause: unknown) => {
+        throw brokenOff(cause);
+      });
+      if (done) return controller.close();
+      total += value.byteLength;
+      if (total <= maxBytes) return controller.enqueue(value);
+      await reader.cancel().catch(() => undefined);
+      throw tooLarge(maxBytes);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
 }
 
 /**
@@ -81,6 +89,23 @@ export async function readOrStream(
     },
     cancel: (reason) => reader.cancel(reason),
   });
+}
+
+/** Gives up a body that does not arrive. @throws AppError `request_timeout` */
+export async function inTime<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new AppError("request_timeout", "The body did not arrive in time. Send it again.")),
+      deadlineMs,
+    );
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+/** The sender went away in the middle of a body; it will hardly read this. */
+export function brokenOff(cause: unknown): AppError {
+  return new AppError("request_timeout", "The body ended before it was complete. Send it again.", { cause });
 }
 
 export function tooLarge(maxBytes: number): AppError {

@@ -9,8 +9,8 @@ export type Background = (name: string, work: Promise<unknown>) => void;
 /** What a verb knows of the request that it acts for. */
 export type RequestCtx = {
   requestId: string;
-  /** Aborted when the caller has gone away. */
-  signal?: AbortSignal;
+  /** Aborted when the caller has gone away; a call, since some runtimes pay for making one. */
+  signal?: () => AbortSignal;
   background: Background;
   /** Adds a fact to the one log event of this request. */
   note: (name: string, value: string | number | boolean) => void;

@@ -12,9 +12,11 @@ import { type Deps, makeDeps } from "./deps.ts";
 import { configFrom } from "./env.ts";
 import { runSweep } from "./jobs.ts";
 import type { Log } from "./log.ts";
+import { nodeFetch } from "./node-fetch.ts";
 import { readNodeSettings } from "./node-settings.ts";
 
 const drainMs = 10_000;
+const drainCheckMs = 100;
 /** Headers that arrive slower than this are an attack or a dead peer; bodies have their own bound. */
 const headersTimeoutMs = 10_000;
 /** Covers the longest upload; a JSON body that dawdles holds one socket and no memory. */
@@ -31,7 +33,7 @@ async function main(): Promise<void> {
   const applied = await migrate(guardClient(client), await readMigrations(), Date.now());
   if (applied.length > 0) log({ level: "info", event: "migrated", applied });
   const { background, settled } = trackBackground(log);
-  const deps = makeDeps({ client, config, log, background });
+  const deps = makeDeps({ client, config, log, background, fetch: nodeFetch });
   const server = await listen(deps, values.SANDGATE_BIND, values.SANDGATE_PORT);
   log({ level: "info", event: "ready", bind: values.SANDGATE_BIND, port: values.SANDGATE_PORT });
   const timer = setInterval(() => background("sweep", runSweep(deps)), config.sweepMs);
@@ -85,11 +87,15 @@ function drain(server: ServerType): Promise<void> {
     const cut = setTimeout(() => {
       if ("closeAllConnections" in server) server.closeAllConnections();
     }, drainMs);
+    // A connection that was busy a moment ago is idle once it has its answer.
+    const closeIdle = setInterval(() => {
+      if ("closeIdleConnections" in server) server.closeIdleConnections();
+    }, drainCheckMs);
     server.close(() => {
       clearTimeout(cut);
+      clearInterval(closeIdle);
       resolve();
     });
-    if ("closeIdleConnections" in server) server.closeIdleConnections();
   });
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { type Engine, EngineError } from "../engine/request.ts";
 import { StartupError } from "../errors.ts";
 import type { Architecture } from "../runtime/docker/seccomp.ts";
@@ -33,6 +34,7 @@ export async function inspectEngine(engine: Engine): Promise<{ findings: Finding
       detail: `version ${info.CgroupVersion ?? "1"}, driver ${info.CgroupDriver ?? "?"}`,
     },
     runcFinding(runc),
+    dumpableFinding(readFileSync("/proc/sys/fs/suid_dumpable", "utf8")),
     {
       name: "user namespaces",
       status: "ok",
@@ -74,6 +76,15 @@ export function runcFinding(version: string): Finding {
         status: "warning",
         detail: `${version} is older than ${runcMinimum.join(".")}; update it`,
       };
+}
+
+/** With 1 a crash between the switch of uid and the program would dump sandboxd's memory as the tenant. */
+export function dumpableFinding(setting: string): Finding {
+  const name = "fs.suid_dumpable";
+  const value = setting.trim();
+  return value === "1"
+    ? { name, status: "failed", detail: "it is 1; set it to 0 with sysctl fs.suid_dumpable=0" }
+    : { name, status: "ok", detail: value };
 }
 
 function isBelow(version: readonly number[], minimum: readonly number[]): boolean {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { secureRandom } from "#contract/ids";
 import { isOurKey, makeKey, shownPrefix } from "#worker/auth/key-format";
-import { equalInConstantTime, fromHex, importHmacKey, toHex } from "#worker/crypto";
+import { equalInConstantTime, fromHex, hmac, hmacMatches, importHmacKey, toHex } from "#worker/crypto";
 
 test("a key is what every E2B client accepts, and only the holder of the secret can make one", async () => {
   const secret = await importHmacKey("a secret");
@@ -29,4 +29,17 @@ test("texts are equal only when all of them is", () => {
 test("hex goes there and back, and anything else is refused", () => {
   expect(toHex(fromHex("00ff7f") ?? new Uint8Array())).toBe("00ff7f");
   for (const text of ["0", "0g", "FF", " 00"]) expect(fromHex(text)).toBeNull();
+});
+
+test("both ways of hashing agree", async () => {
+  for (const secret of ["a secret", new Uint8Array(32).fill(7)]) {
+    const native = await importHmacKey(secret, true);
+    const web = await importHmacKey(secret, false);
+    expect(toHex(await hmac(native, "text ü"))).toBe(toHex(await hmac(web, "text ü")));
+    for (const key of [native, web]) {
+      expect(await hmacMatches(key, await hmac(web, "text"), "text")).toBe(true);
+      expect(await hmacMatches(key, await hmac(web, "text"), "test")).toBe(false);
+      expect(await hmacMatches(key, new Uint8Array(31), "text")).toBe(false);
+    }
+  }
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { runcFinding } from "#host/preflight/engine";
+import { dumpableFinding, runcFinding } from "#host/preflight/engine";
 import { propagationOf } from "#host/preflight/member";
 import { containerConfig } from "#host/runtime/docker/container";
 import { seccompProfile } from "#host/runtime/docker/seccomp";
@@ -76,6 +76,12 @@ test("an old runc is reported unless its distribution has patched it", () => {
   expect(runcFinding("1.1.12").status).toBe("ok");
   expect(runcFinding("1.2.0").status).toBe("ok");
   expect(runcFinding("1.1.5+ds1").status).toBe("ok");
+});
+
+test("a machine that dumps processes which changed their uid holds no sandboxes", () => {
+  expect(dumpableFinding("1\n").status).toBe("failed");
+  expect(dumpableFinding("0\n").status).toBe("ok");
+  expect(dumpableFinding("2\n").status).toBe("ok");
 });
 
 test("mounts are asked to propagate only where the kernel passes them on", () => {

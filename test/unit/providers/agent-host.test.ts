@@ -1,10 +1,11 @@
 import { createServer, type RequestListener, type Server } from "node:http";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { HostCode, newHostId, newSandboxId, newTenantId } from "#contract/ids";
 import { signatureHeader, unsignedPayload } from "#contract/signature";
 import { boundStream } from "#worker/bytes";
 import { AppError } from "#worker/errors";
 import { makeHostKeys } from "#worker/hosts/keys";
+import { nodeFetch } from "#worker/node-fetch";
 import { agentHostProvider } from "#worker/providers/agent-host/make";
 
 const deps = { hostKeys: makeHostKeys("x".repeat(32)), now: Date.now };
@@ -36,7 +37,6 @@ async function errorOf(work: Promise<unknown>): Promise<AppError> {
   if (error instanceof AppError) return error;
   throw new Error(`not an AppError: ${error}`);
 }
-const provider = agentHostProvider({ ...deps, fetch });
 const createSpec = (place: ReturnType<typeof placeAt>) => ({
   sandboxId: place.sandboxId,
   tenantId: place.tenantId,
@@ -49,103 +49,112 @@ const createSpec = (place: ReturnType<typeof placeAt>) => ({
   expiresAtMs: 1,
 });
 
-test("a host that nobody listens at has certainly not done it", async () => {
-  const place = placeAt(await serving(() => undefined));
-  await new Promise((resolve) => server?.close(resolve));
-  const error = await errorOf(provider.create(place, createSpec(place), call));
-  expect([error.code, error.isOutcomeUnknown]).toEqual(["host_unreachable", false]);
-  expect((await errorOf(provider.exec(place, { command: "x" }, call))).code).toBe("host_unreachable");
-});
+describe.each([
+  ["the built-in fetch", fetch],
+  ["the Node entry's fetch", nodeFetch],
+])("over %s", (_name, fetch) => {
+  const provider = agentHostProvider({ ...deps, fetch });
 
-test("a host that hangs up, or says nothing until the deadline, may have done it", async () => {
-  const hangsUp = placeAt(await serving((request) => request.socket.destroy()));
-  const error = await errorOf(provider.create(hangsUp, createSpec(hangsUp), call));
-  expect([error.code, error.isOutcomeUnknown]).toEqual(["host_unreachable", true]);
-  expect((await errorOf(provider.exec(hangsUp, { command: "x" }, call))).code).toBe("exec_lost");
-  server?.close();
-  const silent = placeAt(await serving(() => undefined));
-  const late = await errorOf(provider.kill(silent, 1, { ...call, deadlineMs: 30 }));
-  expect([late.code, late.isOutcomeUnknown]).toEqual(["host_unreachable", true]);
-  server?.closeAllConnections();
-});
-
-test("a host's known refusals pass in our words, everything else stays inside", async () => {
-  const answers: [number, unknown, string][] = [
-    [503, { code: "no_capacity", detail: "/var/lib/secret is full" }, "no_capacity"],
-    [410, { code: "sandbox_ended", detail: "x", facts: { endReason: "oom" } }, "sandbox_ended"],
-    [503, { code: "unavailable", detail: "dockerd at 10.0.0.7" }, "host_unreachable"],
-    [401, { code: "unauthenticated", detail: "key of hst_x" }, "internal"],
-    [500, { code: "internal", detail: "panic at /opt" }, "internal"],
-    [404, { code: "__proto__" }, "internal"],
-    [302, "moved", "internal"],
-    [200, { nothing: "known" }, "internal"],
-    [200, "no JSON", "internal"],
-  ];
-  let answer = answers[0];
-  const place = placeAt(
-    await serving((_request, response) => {
-      response.statusCode = answer?.[0] ?? 500;
-      if (response.statusCode === 302) response.setHeader("location", "http://169.254.169.254/");
-      response.end(JSON.stringify(answer?.[1]));
-    }),
-  );
-  for (answer of answers) {
+  test("a host that nobody listens at has certainly not done it", async () => {
+    const place = placeAt(await serving(() => undefined));
+    await new Promise((resolve) => server?.close(resolve));
     const error = await errorOf(provider.create(place, createSpec(place), call));
-    expect([answer[1], error.code]).toEqual([answer[1], answer[2]]);
-    expect(error.message).not.toMatch(/secret|10\.0\.0|hst_|opt/);
-    expect(error.isOutcomeUnknown).toBe(false);
-  }
-});
-
-test("a create that the host has already done is a success", async () => {
-  const place = placeAt(
-    await serving((_request, response) => response.writeHead(409).end('{"code":"conflict"}')),
-  );
-  expect(await provider.create(place, createSpec(place), call)).toMatchObject({ sandboxId: place.sandboxId });
-});
-
-test("short bodies are in the signature, long ones are streamed without", async () => {
-  const seen: (string | undefined)[][] = [];
-  const place = placeAt(
-    await serving((request, response) => {
-      seen.push([
-        request.headers[signatureHeader.bodySha256] as string,
-        request.headers[signatureHeader.length] as string,
-      ]);
-      request.resume().on("end", () => response.end('{"path":"/a","size":1,"mode":"0644"}'));
-    }),
-  );
-  for (const size of [10, 100_000]) {
-    await provider.writeFile(place, "a", { stream: new Blob([new Uint8Array(size)]).stream() }, call);
-  }
-  expect(seen[0]?.[0]).toMatch(/^[0-9a-f]{64}$/);
-  expect(seen[0]?.[1]).toBe("10");
-  expect(seen[1]).toEqual([unsignedPayload, "-"]);
-  const far = { ...place, url: "http://192.0.2.1:9" };
-  const body = { stream: new Blob([new Uint8Array(100_000)]).stream() };
-  expect((await errorOf(provider.writeFile(far, "a", body, call))).code).toBe("internal");
-});
-
-test("an upload that grows past its limit is payload_too_large, not a host that is away", async () => {
-  const place = placeAt(await serving((request) => void request.resume()));
-  const stream = boundStream(new Blob([new Uint8Array(300_000)]).stream(), 200_000);
-  expect((await errorOf(provider.writeFile(place, "a", { stream }, call))).code).toBe("payload_too_large");
-  server?.closeAllConnections();
-});
-
-test("a caller that goes away takes its command's request along", async () => {
-  const abort = new AbortController();
-  let isClosed: (() => void) | undefined;
-  const closed = new Promise<void>((resolve) => {
-    isClosed = resolve;
+    expect([error.code, error.isOutcomeUnknown]).toEqual(["host_unreachable", false]);
+    expect((await errorOf(provider.exec(place, { command: "x" }, call))).code).toBe("host_unreachable");
   });
-  const place = placeAt(
-    await serving((request) => {
-      request.socket.on("close", () => isClosed?.());
-      abort.abort();
-    }),
-  );
-  const error = await errorOf(provider.exec(place, { command: "x" }, { ...call, signal: abort.signal }));
-  expect(error.code).toBe("exec_lost");
-  await closed;
+
+  test("a host that hangs up, or says nothing until the deadline, may have done it", async () => {
+    const hangsUp = placeAt(await serving((request) => request.socket.destroy()));
+    const error = await errorOf(provider.create(hangsUp, createSpec(hangsUp), call));
+    expect([error.code, error.isOutcomeUnknown]).toEqual(["host_unreachable", true]);
+    expect((await errorOf(provider.exec(hangsUp, { command: "x" }, call))).code).toBe("exec_lost");
+    server?.close();
+    const silent = placeAt(await serving(() => undefined));
+    const late = await errorOf(provider.kill(silent, 1, { ...call, deadlineMs: 30 }));
+    expect([late.code, late.isOutcomeUnknown]).toEqual(["host_unreachable", true]);
+    server?.closeAllConnections();
+  });
+
+  test("a host's known refusals pass in our words, everything else stays inside", async () => {
+    const answers: [number, unknown, string][] = [
+      [503, { code: "no_capacity", detail: "/var/lib/secret is full" }, "no_capacity"],
+      [410, { code: "sandbox_ended", detail: "x", facts: { endReason: "oom" } }, "sandbox_ended"],
+      [503, { code: "unavailable", detail: "dockerd at 10.0.0.7" }, "host_unreachable"],
+      [401, { code: "unauthenticated", detail: "key of hst_x" }, "internal"],
+      [500, { code: "internal", detail: "panic at /opt" }, "internal"],
+      [404, { code: "__proto__" }, "internal"],
+      [302, "moved", "internal"],
+      [200, { nothing: "known" }, "internal"],
+      [200, "no JSON", "internal"],
+    ];
+    let answer = answers[0];
+    const place = placeAt(
+      await serving((_request, response) => {
+        response.statusCode = answer?.[0] ?? 500;
+        if (response.statusCode === 302) response.setHeader("location", "http://169.254.169.254/");
+        response.end(JSON.stringify(answer?.[1]));
+      }),
+    );
+    for (answer of answers) {
+      const error = await errorOf(provider.create(place, createSpec(place), call));
+      expect([answer[1], error.code]).toEqual([answer[1], answer[2]]);
+      expect(error.message).not.toMatch(/secret|10\.0\.0|hst_|opt/);
+      expect(error.isOutcomeUnknown).toBe(false);
+    }
+  });
+
+  test("a create that the host has already done is a success", async () => {
+    const place = placeAt(
+      await serving((_request, response) => response.writeHead(409).end('{"code":"conflict"}')),
+    );
+    expect(await provider.create(place, createSpec(place), call)).toMatchObject({
+      sandboxId: place.sandboxId,
+    });
+  });
+
+  test("short bodies are in the signature, long ones are streamed without", async () => {
+    const seen: (string | undefined)[][] = [];
+    const place = placeAt(
+      await serving((request, response) => {
+        seen.push([
+          request.headers[signatureHeader.bodySha256] as string,
+          request.headers[signatureHeader.length] as string,
+        ]);
+        request.resume().on("end", () => response.end('{"path":"/a","size":1,"mode":"0644"}'));
+      }),
+    );
+    for (const size of [10, 100_000]) {
+      await provider.writeFile(place, "a", { stream: new Blob([new Uint8Array(size)]).stream() }, call);
+    }
+    expect(seen[0]?.[0]).toMatch(/^[0-9a-f]{64}$/);
+    expect(seen[0]?.[1]).toBe("10");
+    expect(seen[1]).toEqual([unsignedPayload, "-"]);
+    const far = { ...place, url: "http://192.0.2.1:9" };
+    const body = { stream: new Blob([new Uint8Array(100_000)]).stream() };
+    expect((await errorOf(provider.writeFile(far, "a", body, call))).code).toBe("internal");
+  });
+
+  test("an upload that grows past its limit is payload_too_large, not a host that is away", async () => {
+    const place = placeAt(await serving((request) => void request.resume()));
+    const stream = boundStream(new Blob([new Uint8Array(300_000)]).stream(), 200_000);
+    expect((await errorOf(provider.writeFile(place, "a", { stream }, call))).code).toBe("payload_too_large");
+    server?.closeAllConnections();
+  });
+
+  test("a caller that goes away takes its command's request along", async () => {
+    const abort = new AbortController();
+    let isClosed: (() => void) | undefined;
+    const closed = new Promise<void>((resolve) => {
+      isClosed = resolve;
+    });
+    const place = placeAt(
+      await serving((request) => {
+        request.socket.on("close", () => isClosed?.());
+        abort.abort();
+      }),
+    );
+    const error = await errorOf(provider.exec(place, { command: "x" }, { ...call, signal: abort.signal }));
+    expect(error.code).toBe("exec_lost");
+    await closed;
+  });
 });

@@ -2,6 +2,7 @@ import type { Client, InArgs, InStatement, ResultSet } from "@libsql/client";
 import type { LibSQLDatabase } from "drizzle-orm/libsql";
 import { drizzle } from "drizzle-orm/libsql/web";
 import { AppError } from "../errors.ts";
+import { applyPragmas } from "./pragmas.ts";
 
 export type Db = LibSQLDatabase<Record<string, never>> & { $client: Client };
 
@@ -26,7 +27,10 @@ export function databaseOver(client: Client, waits: Waits = realWaits): Db {
 export function guardClient(client: Client, waits: Waits = realWaits): Client {
   // Without a queue, every waiting write of this process would spend its own busy timeout on the event loop.
   const enqueue = client.protocol === "file" ? oneAtATime() : <T>(work: () => Promise<T>) => work();
-  const attempt = <T>(work: () => Promise<T>) => untilFree(work, waits);
+  const attempt = <T>(work: () => Promise<T>) =>
+    untilFree(client, work, waits).catch((error: unknown) => {
+      throw isAway(error, client.protocol) ? unavailable(error) : error;
+    });
 
   const execute = (statement: InStatement | string, args?: InArgs): Promise<ResultSet> => {
     const run = () =>
@@ -69,16 +73,38 @@ function oneAtATime() {
 }
 
 /** A busy database has committed nothing, so the same statement may be sent again. */
-async function untilFree<T>(work: () => Promise<T>, waits: Waits): Promise<T> {
+async function untilFree<T>(client: Client, work: () => Promise<T>, waits: Waits): Promise<T> {
+  let isStuck = false;
   for (let attempts = 1; ; attempts++) {
     try {
+      if (isStuck) await reopen(client);
+      isStuck = false;
       return await work();
     } catch (error) {
-      if (!isBusy(error)) throw isAway(error) ? unavailable(error) : error;
+      if (!isBusy(error) && !wasReopened(client, error)) throw error;
       if (attempts >= busyAttemptsMax) throw unavailable(error);
+      isStuck ||= isStuckInSnapshot(error);
       await waits.sleep(1 + waits.random() * Math.min(busyWaitMaxMs, 4 * attempts));
     }
   }
+}
+
+/**
+ * A statement that failed half-way keeps its connection's snapshot open until it is collected as garbage; until then
+ * every write of that connection is refused, however long it waits. Only a new connection helps.
+ */
+function isStuckInSnapshot(error: unknown): boolean {
+  return error instanceof Error && "extendedCode" in error && error.extendedCode === "SQLITE_BUSY_SNAPSHOT";
+}
+
+async function reopen(client: Client): Promise<void> {
+  await client.reconnect();
+  if (client.protocol === "file") await applyPragmas(client);
+}
+
+/** Another caller has just replaced the connection under this one, before its statement was run. */
+function wasReopened(client: Client, error: unknown): boolean {
+  return codeOf(error) === "CLIENT_CLOSED" && !client.closed;
 }
 
 function codeOf(error: unknown): string {
@@ -86,15 +112,13 @@ function codeOf(error: unknown): string {
 }
 
 function isBusy(error: unknown): boolean {
-  return /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error));
+  return /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(codeOf(error));
 }
 
-/** The remote database did not answer, or answered that it cannot; a file that cannot be opened counts too. */
-function isAway(error: unknown): boolean {
-  return (
-    error instanceof TypeError ||
-    /^(SERVER_ERROR|HRANA_|SQLITE_CANTOPEN|SQLITE_IOERR|CLIENT_CLOSED)/.test(codeOf(error))
-  );
+/** The database did not answer, or cannot be reached; over HTTP a failed `fetch` is a bare TypeError. */
+function isAway(error: unknown, protocol: string): boolean {
+  if (protocol !== "file" && error instanceof TypeError) return true;
+  return /^(SERVER_ERROR|HRANA_|SQLITE_CANTOPEN|SQLITE_IOERR|CLIENT_CLOSED)/.test(codeOf(error));
 }
 
 function unavailable(cause: unknown): AppError {

@@ -1,8 +1,6 @@
 import { type Client, createClient } from "@libsql/client";
 import { guardClient } from "./client.ts";
-
-/** The wait inside of the engine blocks the event loop, so it is short; `guardClient` waits the rest. */
-const pragmas = ["busy_timeout = 20", "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"];
+import { applyPragmas } from "./pragmas.ts";
 
 /**
  * Opens what Node can open: `file:` with the pragmas that every connection needs, or a server over HTTP.
@@ -13,7 +11,6 @@ export async function openNodeClient(url: string): Promise<Client> {
   if (!url.startsWith("file:")) return createClient({ url });
   const client = createClient({ url, concurrency: 1 });
   // Another process may be opening, switching or migrating the same file: any pragma can meet its lock.
-  const guarded = guardClient(client);
-  for (const pragma of pragmas) await guarded.execute(`PRAGMA ${pragma}`);
+  await applyPragmas(guardClient(client));
   return client;
 }

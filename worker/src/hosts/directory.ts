@@ -42,8 +42,13 @@ export function makeDirectory(deps: { db: Db; now: Clock }): Directory {
   async function load(): Promise<void> {
     const startedAtMs = deps.now();
     const rows = await listHosts(deps.db);
-    hosts.clear();
-    for (const row of rows) note(row);
+    const codes = new Set(rows.map((row) => row.code));
+    for (const code of hosts.keys()) if (!codes.has(code)) hosts.delete(code);
+    for (const row of rows) {
+      // The same heartbeat again must not undo what was counted since, nor an older one what a newer one said.
+      const known = hosts.get(row.code);
+      if (!known || known.heartbeatAtMs < (row.heartbeatAtMs ?? 0)) note(row);
+    }
     loadedAtMs = startedAtMs;
   }
   function note(row: HostRow): void {

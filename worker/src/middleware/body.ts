@@ -1,5 +1,5 @@
 import { limits } from "#contract/limits";
-import { type Bytes, boundStream, readBounded, tooLarge } from "../bytes.ts";
+import { type Bytes, boundStream, brokenOff, inTime, readBounded, tooLarge } from "../bytes.ts";
 import { AppError } from "../errors.ts";
 import { invalid } from "./query.ts";
 
@@ -23,18 +23,25 @@ export async function readJson(request: Request): Promise<unknown> {
 
 /**
  * The whole body of a request, at most `maxBytes` of it.
- * @throws AppError `payload_too_large`
+ * @throws AppError `payload_too_large`, `request_timeout`
  */
 export async function readBytes(request: Request, maxBytes: number): Promise<Bytes> {
   const declared = declaredLength(request);
   if (declared !== null && declared > maxBytes) throw tooLarge(maxBytes);
   // A server delivers no more than what was declared, so this much may be read in one go, which is much faster.
-  if (declared !== null) {
-    const bytes = new Uint8Array(await request.arrayBuffer());
-    if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes);
-    return bytes;
+  if (declared === null)
+    return request.body ? arriving(readBounded(request.body, maxBytes)) : new Uint8Array(0);
+  const bytes = new Uint8Array(await arriving(request.arrayBuffer()));
+  if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes);
+  return bytes;
+}
+
+async function arriving<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await inTime(reading, limits.bodyDeadlineMs);
+  } catch (error) {
+    throw error instanceof AppError ? error : brokenOff(error);
   }
-  return request.body ? readBounded(request.body, maxBytes) : new Uint8Array(0);
 }
 
 /**

@@ -15,7 +15,7 @@ export function observe(deps: Deps): MiddlewareHandler<HonoEnv> {
     const state: RequestState = {
       ctx: {
         requestId,
-        signal: c.req.raw.signal,
+        signal: () => c.req.raw.signal,
         background: deps.background,
         note: (name, value) => {
           facts[name] = value;
@@ -27,8 +27,9 @@ export function observe(deps: Deps): MiddlewareHandler<HonoEnv> {
     };
     c.set("state", state);
     await next();
-    c.header(requestIdHeader, requestId);
-    if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
+    // Not `c.header`, which would copy the answer, its body included.
+    c.res.headers.set(requestIdHeader, requestId);
+    c.res.headers.set("cache-control", "no-store");
     deps.log(eventOf(state, c.req.method, c.res.status, deps.now()));
   };
 }

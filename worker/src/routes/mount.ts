@@ -48,7 +48,10 @@ export function mount<N extends ApiName>(app: App, deps: MountDeps, name: N, han
   app.on(row.method.toUpperCase(), row.path, async (c) => {
     c.get("state").route = name;
     try {
-      return answer(deps, row, await handle(await inputOf(deps, row, c)));
+      const answered = answer(deps, row, await handle(await inputOf(deps, row, c)));
+      // A HEAD is served as its GET without the bytes, which nobody would ever read.
+      if (c.req.raw.method === "HEAD") await answered.body?.cancel();
+      return answered;
     } catch (error) {
       return answerProblem(c, error);
     }

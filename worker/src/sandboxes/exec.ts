@@ -24,7 +24,7 @@ export async function execInSandbox(
     requestId: ctx.requestId,
     // The host ends the command itself; this only bounds the wait for a host that has gone silent.
     deadlineMs: commandMs + limits.execGraceMs + limits.hostCallDeadlineMs,
-    ...(ctx.signal && { signal: ctx.signal }),
+    ...(ctx.signal && { signal: ctx.signal() }),
   };
   return onHost(deps, ctx, id, (place) => deps.provider.exec(place, input, call));
 }

@@ -34,5 +34,5 @@ export async function writeSandboxFile(
 }
 
 function callOf(ctx: Ctx, deadlineMs: number) {
-  return { requestId: ctx.requestId, deadlineMs, ...(ctx.signal && { signal: ctx.signal }) };
+  return { requestId: ctx.requestId, deadlineMs, ...(ctx.signal && { signal: ctx.signal() }) };
 }

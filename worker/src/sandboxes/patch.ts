@@ -41,6 +41,7 @@ async function refusal(deps: Deps, ctx: Ctx, id: SandboxId): Promise<AppError> {
   const row = await findSandbox(deps.db, ctx.tenantId, id);
   if (!row) return sandboxNotFound();
   if (row.state === "ended" || row.state === "ending") return sandboxEnded(row.endReason);
+  if (row.expiresAtMs <= deps.now()) return sandboxEnded("lifetime");
   return new AppError(
     "invalid_request",
     "The sandbox is older than this lifetime; delete it to end it now.",

@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
+import { and, desc, eq, gt, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
 import type { HostId, SandboxId, TenantId } from "#contract/ids";
 import { type EndReason, type SandboxState, statesBefore } from "#contract/sandbox";
 import type { Db } from "../db/client.ts";
@@ -56,12 +56,23 @@ export async function moveToHost(
   return moved.length === 1;
 }
 
+/** The commonest read, so its SQL is put together once per database. */
+const findStatements = new WeakMap<Db, ReturnType<typeof prepareFind>>();
+
+function prepareFind(db: Db) {
+  const theTenants = eq(sandboxes.tenantId, sql.placeholder("tenantId"));
+  const theId = eq(sandboxes.id, sql.placeholder("id"));
+  return db.select().from(sandboxes).where(and(theTenants, theId)).prepare();
+}
+
 export async function findSandbox(
   db: Db,
   tenantId: TenantId,
   id: SandboxId,
 ): Promise<SandboxRow | undefined> {
-  const rows = await db.select().from(sandboxes).where(owned(tenantId, id));
+  const statement = findStatements.get(db) ?? prepareFind(db);
+  findStatements.set(db, statement);
+  const rows = await statement.execute({ tenantId, id });
   return rows[0];
 }
 
@@ -139,6 +150,8 @@ export async function changeSandbox(
         and(
           owned(tenantId, id),
           inArray(sandboxes.state, ["creating", "running"]),
+          // Past its deadline the slot may have been given back: such a sandbox must not be revived without one.
+          gt(sandboxes.expiresAtMs, nowMs),
           lifetimeMs === undefined ? undefined : sql`${sandboxes.createdAtMs} + ${lifetimeMs} > ${nowMs}`,
         ),
       )

@@ -3,7 +3,7 @@ import { WrittenFile } from "#contract/files";
 import { type HostCreate, HostCreated, SandboxEnd } from "#contract/host";
 import { limits } from "#contract/limits";
 import { absolutePath } from "#contract/text";
-import { readOrStream, toBytes } from "../../bytes.ts";
+import { inTime, readOrStream, toBytes } from "../../bytes.ts";
 import { AppError } from "../../errors.ts";
 import type { Call, FileContent, Place, SandboxProvider } from "../provider.ts";
 import { lost, parseAnswer, refusalOf } from "./answers.ts";
@@ -60,7 +60,8 @@ export function agentHostProvider(deps: Deps): SandboxProvider {
       ),
 
     async writeFile(place, path, body, call) {
-      const content = await readOrStream(body.stream, limits.signedBodyMaxBytes);
+      const head = readOrStream(body.stream, limits.signedBodyMaxBytes);
+      const content = await inTime(head, limits.bodyDeadlineMs);
       return send(
         {
           place,
