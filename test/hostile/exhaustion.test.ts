@@ -26,17 +26,22 @@ test("H19: a fork bomb meets its own limit, and another tenant's commands answer
 });
 
 test("H20: a fork bomb that replaces its dead ends within a second of its timeout; the sandbox is usable", async () => {
-  const { probe, exec, host } = await newBox();
-  const before = host.pidsNow();
-  const { result, tookMs } = await timed(async () => ({
-    result: await probe(["recfork"], { timeoutMs: 1_000 }),
-  }));
-  expect(host.pidsRefused()).toBeGreaterThan(0);
-  expect(result.endReason).toBe("timeout");
-  expect(tookMs).toBeLessThan(2_500);
-  await expect.poll(() => host.tenantProcesses(), { timeout: 1_000 }).toEqual([]);
-  await expect.poll(() => host.pidsNow(), { timeout: 1_000 }).toBeLessThanOrEqual(before);
-  expect((await exec("echo usable")).stdout).toBe("usable\n");
+  const delays: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    const { probe, exec, host } = await newBox();
+    const before = host.pidsNow();
+    const { endReason, tookMs } = await timed(() => probe(["recfork"], { timeoutMs: 700 }));
+    expect(host.pidsRefused()).toBeGreaterThan(0);
+    expect(endReason).toBe("timeout");
+    expect(host.tenantProcesses()).toEqual([]);
+    await expect.poll(() => host.pidsNow(), { timeout: 1_000 }).toBeLessThanOrEqual(before);
+    expect((await exec("echo usable")).stdout).toBe("usable\n");
+    delays.push(tookMs - 700);
+  }
+  // The bomb competes with those who end it, so one round may be late on a busy machine; none passes the bound of a kill.
+  const [, median] = delays.sort((a, b) => a - b);
+  expect(median).toBeLessThan(1_000);
+  expect(Math.max(...delays)).toBeLessThan(4_000);
 });
 
 test("H20: a sandbox is deleted under a fork bomb, with all of it", async () => {
