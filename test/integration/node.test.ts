@@ -47,7 +47,7 @@ async function start() {
   const listening = new Promise<void>((resolve) => {
     const note = (chunk: Buffer) => {
       output += chunk;
-      if (output.includes('"listening"')) resolve();
+      if (output.includes('"ready"')) resolve();
     };
     child.stdout.on("data", note);
     child.stderr.on("data", note);

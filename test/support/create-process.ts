@@ -3,6 +3,7 @@ import { readMigrations } from "#migrations/files";
 import { migrate } from "#migrations/migrate";
 import { databaseOver, guardClient } from "#worker/db/client";
 import { openNodeClient } from "#worker/db/node";
+import { AppError } from "#worker/errors";
 import { insertReserved, type SandboxRow } from "#worker/sandboxes/store";
 
 /** What one of several processes on the same database file is told to do; it prints how many slots it got. */
@@ -19,11 +20,17 @@ async function main(): Promise<void> {
     return;
   }
   const db = databaseOver(client);
-  const attempts = Array.from({ length: order.count }, () => {
+  const reserve = async (): Promise<boolean> => {
     const row = { ...order.row, id: newSandboxId(order.code) };
-    return insertReserved(db, row.tenantId, row, newReservationId());
-  });
-  const taken = (await Promise.all(attempts)).filter(Boolean).length;
+    try {
+      return await insertReserved(db, row.tenantId, row, newReservationId());
+    } catch (error) {
+      // Nothing was written; a caller whom a crowded database turns away asks again.
+      if (error instanceof AppError && error.code === "unavailable") return reserve();
+      throw error;
+    }
+  };
+  const taken = (await Promise.all(Array.from({ length: order.count }, reserve))).filter(Boolean).length;
   process.stdout.write(JSON.stringify(taken));
 }
 
