@@ -75,10 +75,7 @@ function admit(deps: CreateDeps, input: HostCreate): void {
 async function lease(deps: CreateDeps, input: HostCreate, member: Member): Promise<void> {
   const key = randomBytes(32);
   const record = leaseOf(deps, input, member, key);
-  if (!deps.leases.claim(record)) {
-    deps.pool.put(member);
-    throw new HostError("conflict", "This sandbox id is in use on the host.");
-  }
+  claim(deps, record, member);
   const live: Live = { lease: record, member, lastActiveAtMs: deps.now(), operations: 0 };
   deps.registry.add(live);
   try {
@@ -92,6 +89,19 @@ async function lease(deps: CreateDeps, input: HostCreate, member: Member): Promi
   void member.connection.closed.then(() => endSandbox(deps, live, "crashed"));
   // For people who look at the engine; nothing depends on it.
   void deps.runtime.label(member, `sbx-${record.sandboxId}-${record.generation}`).catch(() => undefined);
+}
+
+/** Nobody has used the member yet when its claim fails, so it goes back to the pool. */
+function claim(deps: CreateDeps, record: Lease, member: Member): void {
+  try {
+    if (deps.leases.claim(record)) return;
+  } catch (cause) {
+    deps.pool.put(member);
+    deps.log.error({ err: cause }, "a lease could not be written");
+    throw new HostError("no_capacity", "This host cannot write its records at the moment.", { cause });
+  }
+  deps.pool.put(member);
+  throw new HostError("conflict", "This sandbox id is in use on the host.");
 }
 
 function leaseOf(deps: CreateDeps, input: HostCreate, member: Member, key: Buffer): Lease {

@@ -1,3 +1,5 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { newTenantId } from "#contract/ids";
 import { endSandbox } from "#host/sandboxes/end";
@@ -67,6 +69,17 @@ test("a lost race for the same id gives the member back to the pool", async () =
   expect(results.some(({ status }) => status === "fulfilled")).toBe(true);
   expect(registry.size).toBe(1);
   await expect.poll(() => pool.state()[0]?.available).toBeGreaterThanOrEqual(3);
+});
+
+test("a claim that cannot be written refuses the create, and the member stays in the pool", async () => {
+  const { pool, create, registry, folder } = host();
+  await pool.warmUp(1_000);
+  await expect.poll(() => pool.state()[0]?.available).toBe(3);
+  const members = pool.memberIds().sort();
+  rmSync(join(folder, "leases"), { recursive: true });
+  await expect(create()).rejects.toMatchObject({ code: "no_capacity" });
+  expect(registry.size).toBe(0);
+  expect(pool.memberIds().sort()).toEqual(members);
 });
 
 test("more cores than the machine has is the caller's mistake, more memory is a matter of room", async () => {
