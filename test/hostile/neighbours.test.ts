@@ -7,7 +7,7 @@ const pair = (): Promise<[Box, Box]> => Promise.all([newBox(), newBox({}, otherA
 test("two sandboxes never run as the same uid, and each sees only its own processes and files", async () => {
   const [mine, theirs] = await pair();
   expect(mine.host.uid).not.toBe(theirs.host.uid);
-  const running = mine.exec(["sleep", "3"]);
+  const running = mine.exec(["sleep", "2"]);
   await expect.poll(() => processesOfUid(mine.host.uid).length, { timeout: 5_000 }).toBe(1);
   expect((await theirs.exec("cat /proc/[0-9]*/cmdline | tr '\\0' ' '")).stdout).not.toContain("sleep");
   expect((await theirs.exec("kill -9 -1; ls -d /proc/[0-9]*")).exitCode).toBeDefined();

@@ -8,7 +8,7 @@ type Reader = ReadableStreamDefaultReader<Uint8Array>;
 export type UploadEnv = { Bindings: HttpBindings; Variables: { uploadReader: Reader | undefined } };
 
 /** What is read of a refused upload for the sake of its connection; more would be work for nothing. */
-const discardMaxBytes = 16 * 1024 * 1024;
+const discardMaxBytes = 64 * 1024 * 1024;
 const discardMaxMs = 1_000;
 
 /** The chunks of a streamed body, as many as a file may have. */
