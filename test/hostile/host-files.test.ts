@@ -114,7 +114,7 @@ test("H18: the system is read-only; only the home, the workspace and memory fold
   const targets =
     "/x /usr/x /bin/sh /etc/x /etc/passwd /etc/group /etc/hosts /etc/resolv.conf /etc/ld.so.preload";
   const more =
-    "/run/x /run/lock/x /dev/x /dev/pts/x /var/tmp/x /sandboxd /root/x /run/sandgate/x /proc/x /sys/x";
+    "/run/x /run/lock/x /dev/x /dev/pts/x /var/tmp/x /sandboxd /opt/x /run/sandgate/x /proc/x /sys/x";
   const script = `for f in ${targets} ${more}; do echo tried; (echo x >> $f) 2>/dev/null && echo "wrote $f"; done; true`;
   const { stdout } = await exec(script);
   expect(stdout).toBe("tried\n".repeat(19));
