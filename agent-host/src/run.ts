@@ -6,6 +6,7 @@ import { composeHost, type Host, inspectOnce } from "./host.ts";
 import type { Finding } from "./preflight/finding.ts";
 import { createHostApp } from "./routes/app.ts";
 import { endSandbox } from "./sandboxes/end.ts";
+import { endAll } from "./sandboxes/end-all.ts";
 import { reap } from "./sandboxes/reap.ts";
 import { recover } from "./sandboxes/recover.ts";
 import { sweep } from "./sandboxes/sweep.ts";
@@ -95,8 +96,7 @@ async function drain(host: Host, server: Server, timers: NodeJS.Timeout[]): Prom
 }
 
 async function removeAll(host: Host): Promise<void> {
-  await Promise.all(host.registry.all().map((live) => endSandbox(host, live, "host_lost")));
-  await host.pool.drain();
+  await endAll(host);
   host.uids.close();
   host.folders.close();
 }
