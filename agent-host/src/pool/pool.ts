@@ -44,13 +44,17 @@ export class Pool {
     return undefined;
   }
 
-  /** Fills up and waits until every template has `min` warm members. @returns false when `deadlineMs` came first. */
+  /**
+   * Fills up and waits until every template has `min` warm members.
+   * @returns false when `deadlineMs` came first, or when there is no room for them, as after the restart of a full host.
+   */
   async warmUp(deadlineMs: number): Promise<boolean> {
     const endMs = performance.now() + deadlineMs;
-    const isWarm = () =>
-      [...this.#shelves.values()].every((shelf) => shelf.available.length >= this.#deps.settings.min);
+    const shelves = [...this.#shelves.values()];
+    const isWarm = () => shelves.every((shelf) => shelf.available.length >= this.#deps.settings.min);
+    const isStuck = () => shelves.every((shelf) => shelf.isQuiet && startsWanted(this.#facts(shelf)) === 0);
     this.refill();
-    while (!isWarm() && performance.now() < endMs) await sleep(10);
+    while (!isWarm() && !isStuck() && performance.now() < endMs) await sleep(10);
     return isWarm();
   }
 
