@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import type { Member } from "#host/runtime/runtime";
 import { endSandbox } from "#host/sandboxes/end";
+import { endAll } from "#host/sandboxes/end-all";
 import { hostCreate, hostHarness } from "../../support/host-harness.ts";
 
 const hosts: ReturnType<typeof hostHarness>[] = [];
@@ -95,4 +96,21 @@ test("a member that could not be configured is replaced by another one, under th
   const { sandboxId } = await create();
   expect(registry.peek(sandboxId)).toBeDefined();
   expect(endCount()).toBe(0);
+});
+
+test("a drain ends what is handed out while it ends the others", async () => {
+  const { deps, pool, create, registry, runtime } = host();
+  await pool.warmUp(1_000);
+  await create();
+  const kill = runtime.kill.bind(runtime);
+  const late: Promise<unknown>[] = [];
+  runtime.kill = async (member) => {
+    runtime.kill = kill;
+    late.push(create().catch((cause: unknown) => cause));
+    await kill(member);
+  };
+  await endAll(deps);
+  expect(await late[0]).toMatchObject({ code: "no_capacity" });
+  expect(registry.size).toBe(0);
+  expect(runtime.containers.size).toBe(0);
 });
