@@ -17,6 +17,7 @@ export class FakeProvider implements SandboxProvider {
   capacity = Number.POSITIVE_INFINITY;
   private readonly now: () => number;
   private readonly failures = new Map<Verb, Failure[]>();
+  private readonly gates = new Map<Verb, Promise<unknown>[]>();
 
   constructor(now: () => number) {
     this.now = now;
@@ -25,6 +26,11 @@ export class FakeProvider implements SandboxProvider {
   /** The next call of this verb throws; `isAfterwards` = when its work has been done already. */
   failNext(verb: Verb, error: unknown, isAfterwards = false): void {
     this.failures.set(verb, [...(this.failures.get(verb) ?? []), { error, isAfterwards }]);
+  }
+
+  /** The next call of this verb does its work once the gate opens. */
+  holdNext(verb: Verb, gate: Promise<unknown>): void {
+    this.gates.set(verb, [...(this.gates.get(verb) ?? []), gate]);
   }
 
   liveOn(hostId: HostId): LiveSandbox[] {
@@ -98,6 +104,7 @@ export class FakeProvider implements SandboxProvider {
   private async run<T>(verb: Verb, work: () => Promise<T>): Promise<T> {
     this.calls.push(verb);
     const failure = this.failures.get(verb)?.shift();
+    await this.gates.get(verb)?.shift();
     if (failure && !failure.isAfterwards) throw failure.error;
     const done = await work();
     if (failure) throw failure.error;

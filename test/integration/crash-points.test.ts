@@ -48,7 +48,7 @@ async function crashedCreate(): Promise<SandboxRow> {
     endedAtMs: null,
     endReason: null,
   };
-  expect(await insertReserved(h.deps.db, h.tenantId, row, newReservationId())).toBe(true);
+  expect(await insertReserved(h.deps.db, h.tenantId, row, { reservationId: newReservationId() })).toBe(true);
   return row;
 }
 const hostCreateOf = (row: SandboxRow) => ({

@@ -1,14 +1,20 @@
+import type { Client } from "@libsql/client";
 import { newReservationId, newSandboxId } from "#contract/ids";
 import { readMigrations } from "#migrations/files";
 import { migrate } from "#migrations/migrate";
+import { FakeProvider } from "#test/fakes/provider";
+import { createApp } from "#worker/app";
 import { databaseOver, guardClient } from "#worker/db/client";
 import { openNodeClient } from "#worker/db/node";
+import { makeDeps } from "#worker/deps";
 import { AppError } from "#worker/errors";
 import { insertReserved, type SandboxRow } from "#worker/sandboxes/store";
+import { testConfig } from "./config.ts";
 
 /** What one of several processes on the same database file is told to do; it prints how many slots it got. */
 type Order =
   | { kind: "reserve"; url: string; count: number; row: SandboxRow; code: Parameters<typeof newSandboxId>[0] }
+  | { kind: "once"; url: string; nowMs: number; key: string; keys: string[] }
   | { kind: "migrate"; url: string };
 
 async function main(): Promise<void> {
@@ -19,11 +25,15 @@ async function main(): Promise<void> {
     process.stdout.write(JSON.stringify(applied));
     return;
   }
+  if (order.kind === "once") {
+    process.stdout.write(JSON.stringify(await createOnce(client, order)));
+    return;
+  }
   const db = databaseOver(client);
   const reserve = async (): Promise<boolean> => {
     const row = { ...order.row, id: newSandboxId(order.code) };
     try {
-      return await insertReserved(db, row.tenantId, row, newReservationId());
+      return await insertReserved(db, row.tenantId, row, { reservationId: newReservationId() });
     } catch (error) {
       // Nothing was written; a caller whom a crowded database turns away asks again.
       if (error instanceof AppError && error.code === "unavailable") return reserve();
@@ -32,6 +42,35 @@ async function main(): Promise<void> {
   };
   const taken = (await Promise.all(Array.from({ length: order.count }, reserve))).filter(Boolean).length;
   process.stdout.write(JSON.stringify(taken));
+}
+
+/** Sends a create with each of the keys, all at once, and again where it is told to come back. */
+async function createOnce(client: Client, order: Extract<Order, { kind: "once" }>) {
+  const app = createApp(
+    makeDeps({
+      client,
+      config: testConfig,
+      log: () => undefined,
+      background: (_name, work) => void work.catch(() => undefined),
+      now: () => order.nowMs,
+      provider: new FakeProvider(() => order.nowMs),
+    }),
+  );
+  const create = async (key: string): Promise<{ key: string; status: number; id: string }> => {
+    const response = await app.request("/v1/sandboxes", {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${order.key}`,
+        "content-type": "application/json",
+        "idempotency-key": key,
+      },
+      body: "{}",
+    });
+    if (response.status === 409 || response.status === 503) return create(key);
+    const { id } = (await response.json()) as { id: string };
+    return { key, status: response.status, id };
+  };
+  return Promise.all(order.keys.map(create));
 }
 
 main().catch((error: unknown) => {

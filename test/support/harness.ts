@@ -15,15 +15,9 @@ import type { LogEvent } from "#worker/log";
 import { slotsOf } from "#worker/quota/store";
 import { registerTemplate } from "#worker/templates/register";
 import { createTenant } from "#worker/tenants/create";
+import { testConfig } from "./config.ts";
 import { testDatabase } from "./database.ts";
 import { heartbeatOf, heartbeatPath, signedHeartbeat } from "./heartbeats.ts";
-
-export const testConfig = {
-  keySecret: "a key secret for tests, long enough",
-  hostSecret: "a host secret for tests, long enough",
-  sweepMs: 30_000,
-  defaults: { cpu: 1, memoryMiB: 256, lifetimeSeconds: 900, idleSeconds: 300 },
-};
 
 export type Harness = Awaited<ReturnType<typeof harness>>;
 type Send = {

@@ -23,6 +23,8 @@ export type ApiRow = {
   body?: z.ZodType;
   /** The body is bytes, streamed and bounded by this, never parsed. */
   rawBodyMaxBytes?: number;
+  /** It makes something: with an `Idempotency-Key` it makes it once, and says the same again to whoever repeats it. */
+  isIdempotent?: true;
   /** Absent = bytes (`status` 200) or nothing (204). */
   result?: z.ZodType;
   status: number;
@@ -31,6 +33,7 @@ export type ApiRow = {
 };
 
 const onSandbox = ["sandbox_not_found", "sandbox_ended", "host_unreachable"] as const;
+const onMaking = ["idempotency_conflict", "idempotency_mismatch"] as const;
 const sandbox = "/v1/sandboxes/:id";
 
 /** Codes that any endpoint can answer; a row lists only its own. */
@@ -57,9 +60,17 @@ export const api = {
     scope: "sandbox:write",
     tokens: 5,
     body: CreateSandbox,
+    isIdempotent: true,
     result: Sandbox,
     status: 201,
-    errors: ["template_not_found", "quota_exceeded", "no_capacity", "host_unreachable", "sandbox_ended"],
+    errors: [
+      ...onMaking,
+      "template_not_found",
+      "quota_exceeded",
+      "no_capacity",
+      "host_unreachable",
+      "sandbox_ended",
+    ],
     example: { body: { template: "python", lifetimeSeconds: 600, metadata: { purpose: "demo" } } },
   },
   listSandboxes: {

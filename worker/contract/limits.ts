@@ -38,6 +38,14 @@ export const limits = {
   pageMaxItems: 100,
   pageDefaultItems: 20,
 
+  idempotencyKeyMaxChars: 255,
+  /** How long an `Idempotency-Key` is remembered. */
+  idempotencyKeptMs: 24 * 3_600_000,
+  /** How long a second request with the same key waits for the first one's answer before it is refused. */
+  idempotencyWaitMs: 2_000,
+  /** Past its own deadline a request that has a key and is not heard of is taken for dead after this. */
+  idempotencyGraceMs: 15_000,
+
   /** A create waits this long for a sandbox that the pool did not have. */
   createDeadlineMs: 30_000,
   /** Reads of state on a host, which are memory work. */

@@ -50,6 +50,18 @@ export async function hmac(key: HmacKey, text: string): Promise<Bytes> {
   return new Uint8Array(native.createHmac("sha256", key.bytes).update(text).digest());
 }
 
+export type LazyKey = () => Promise<HmacKey>;
+
+/** A key for one purpose only, so that what is made for one cannot stand for another. */
+export function derivedKey(secret: string, purpose: string): LazyKey {
+  let derived: HmacKey | undefined;
+  // The value is kept, not its promise: at the edge a request may not wait on another request's promise.
+  return async () => {
+    derived ??= await importHmacKey(await hmac(await importHmacKey(secret), purpose));
+    return derived;
+  };
+}
+
 /** Compares in constant time. */
 export async function hmacMatches(key: HmacKey, mac: Bytes, text: string): Promise<boolean> {
   if (key.subtle) return crypto.subtle.verify("HMAC", key.subtle, mac, encoder.encode(text));

@@ -2,6 +2,7 @@ import type { Client } from "@libsql/client";
 import { type RandomBytes, secureRandom } from "#contract/ids";
 import { type Keyring, makeKeyring } from "./auth/keyring.ts";
 import type { Background, Clock } from "./context.ts";
+import { derivedKey, type LazyKey } from "./crypto.ts";
 import { type Db, databaseOver } from "./db/client.ts";
 import type { Config } from "./env.ts";
 import { type Directory, makeDirectory } from "./hosts/directory.ts";
@@ -16,6 +17,7 @@ export type Deps = {
   db: Db;
   keyring: Keyring;
   hostKeys: HostKeys;
+  idempotencyKey: LazyKey;
   directory: Directory;
   catalog: Catalog;
   provider: SandboxProvider;
@@ -54,6 +56,7 @@ export function makeDeps(runtime: Runtime): Deps {
     db,
     hostKeys,
     keyring: makeKeyring(config.keySecret),
+    idempotencyKey: derivedKey(config.keySecret, "sandgate idempotency v1"),
     directory: makeDirectory({ db, now }),
     catalog: makeCatalog({ db, now }),
     provider: runtime.provider ?? agentHostProvider({ hostKeys, now, fetch: call }),

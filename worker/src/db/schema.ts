@@ -124,3 +124,19 @@ export const reservations = sqliteTable(
     index("reservations_held_by_deadline").on(t.expiresAtMs).where(sql`released_at_ms IS NULL`),
   ],
 );
+
+export const idempotency = sqliteTable(
+  "idempotency",
+  {
+    id: text("id").primaryKey().notNull(),
+    tenantId: tenantId().references(() => tenants.id),
+    fingerprint: text("fingerprint").notNull(),
+    owner: text("owner").notNull(),
+    leaseUntilMs: integer("lease_until_ms").notNull(),
+    resourceId: text("resource_id").notNull(),
+    status: integer("status"),
+    body: text("body"),
+    createdAtMs: integer("created_at_ms").notNull(),
+  },
+  (t) => [index("idempotency_by_age").on(t.createdAtMs)],
+);

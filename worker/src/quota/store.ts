@@ -1,4 +1,4 @@
-import { and, eq, isNull, sql } from "drizzle-orm";
+import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
 import type { SandboxId, TenantId } from "#contract/ids";
 import type { Db } from "../db/client.ts";
 import { reservations, tenants } from "../db/schema.ts";
@@ -7,13 +7,22 @@ export type NewReservation = { id: string; sandboxId: SandboxId; expiresAtMs: nu
 
 // Statements, not calls: each is one part of the caller's batch, so that a slot and what it is for change together.
 
-/** Takes a slot if fewer than the tenant's limit are held: one statement, so parallel takers cannot both get the last. */
-export function reserveStatement(db: Db, tenantId: TenantId, reservation: NewReservation) {
+/**
+ * Takes a slot if fewer than the tenant's limit are held, and the condition holds: one statement, so parallel takers
+ * cannot both get the last.
+ */
+export function reserveStatement(
+  db: Db,
+  tenantId: TenantId,
+  reservation: NewReservation,
+  condition: SQL = sql`TRUE`,
+) {
   return db.run(sql`
     INSERT INTO reservations (id, tenant_id, sandbox_id, expires_at_ms)
     SELECT ${reservation.id}, ${tenantId}, ${reservation.sandboxId}, ${reservation.expiresAtMs}
     WHERE (SELECT count(*) FROM reservations WHERE tenant_id = ${tenantId} AND released_at_ms IS NULL)
-        < (SELECT max_sandboxes FROM tenants WHERE id = ${tenantId})`);
+        < (SELECT max_sandboxes FROM tenants WHERE id = ${tenantId})
+      AND ${condition}`);
 }
 
 /** Gives the slot of an ended sandbox back; held it stays for one that may still live. */

@@ -1,15 +1,17 @@
 import type { Hono } from "hono";
 import type * as z from "zod";
 import { type ApiName, type ApiRow, api } from "#contract/api";
+import { IdempotencyKey, idempotencyKeyHeader, replayedHeader } from "#contract/idempotency";
 import { SandboxId } from "#contract/ids";
 import type { Keyring } from "../auth/keyring.ts";
 import type { Clock, Ctx, RequestCtx } from "../context.ts";
 import type { Db } from "../db/client.ts";
 import { AppError, sandboxNotFound } from "../errors.ts";
+import type { Made } from "../idempotency/once.ts";
 import { openBytes, readJson } from "../middleware/body.ts";
 import { requireCaller } from "../middleware/caller.ts";
 import { answerProblem } from "../middleware/problem.ts";
-import { parseQuery, parseWith } from "../middleware/query.ts";
+import { invalid, parseQuery, parseWith } from "../middleware/query.ts";
 import type { HonoContext, HonoEnv } from "../middleware/state.ts";
 
 export type App = Hono<HonoEnv>;
@@ -29,16 +31,19 @@ export type Input<N extends ApiName> = {
   id: Row<N>["path"] extends `${string}:id${string}` ? SandboxId : undefined;
   query: Parsed<Row<N>, "query">;
   body: Row<N> extends { rawBodyMaxBytes: number } ? ReadableStream<Uint8Array> : Parsed<Row<N>, "body">;
+  /** For `once`, on rows that make something. */
+  asked: Row<N> extends { isIdempotent: true } ? Asked : undefined;
 };
+export type Asked = { key: string | null; method: string; path: string; body: unknown };
 export type Answer<N extends ApiName> =
   Row<N> extends { result: infer S extends z.ZodType }
-    ? Promise<z.output<S>>
+    ? Promise<Row<N> extends { isIdempotent: true } ? Made<z.output<S>> : z.output<S>>
     : Row<N>["status"] extends 204
       ? Promise<void>
       : Promise<Response>;
 export type Handler<N extends ApiName> = (input: Input<N>) => Answer<N>;
 
-type AnyInput = { ctx: RequestCtx; id: SandboxId | undefined; query: unknown; body: unknown };
+type AnyInput = Record<Exclude<keyof Input<ApiName>, "ctx">, unknown> & { ctx: RequestCtx };
 
 /** Serves one row of the contract: its scope, its parsing, its limits and its answer all come from there. */
 export function mount<N extends ApiName>(app: App, deps: MountDeps, name: N, handler: Handler<N>): void {
@@ -67,12 +72,23 @@ async function inputOf(deps: MountDeps, row: ApiRow, c: HonoContext): Promise<An
   const id = row.path.includes("/:id") ? sandboxIdOf(c) : undefined;
   const sent = parseQuery(request.url);
   const query = row.query ? parseWith(row.query, sent) : refuseQuery(sent);
+  // Before the body, which is the dearer one to read.
+  const key = row.isIdempotent ? keyOf(request.headers) : null;
   let body: unknown;
   if (row.rawBodyMaxBytes !== undefined) body = openBytes(request, row.rawBodyMaxBytes);
   else if (row.body) body = parseWith(row.body, await readJson(request));
   ctx.note("authMs", authenticatedAtMs - state.startedAtMs);
   ctx.note("parseMs", deps.now() - authenticatedAtMs);
-  return { ctx, id, query, body };
+  const asked = row.isIdempotent && { key, method: request.method, path: row.path, body };
+  return { ctx, id, query, body, asked };
+}
+
+function keyOf(headers: Headers): string | null {
+  const sent = headers.get(idempotencyKeyHeader);
+  if (sent === null) return null;
+  const key = IdempotencyKey.safeParse(sent);
+  if (key.success) return key.data;
+  throw invalid(key.error.issues.map(({ message }) => ({ path: "Idempotency-Key", message })));
 }
 
 /** An id that cannot be one is an id that nobody has. */
@@ -94,9 +110,17 @@ function refuseQuery(sent: Record<string, string>): undefined {
 function answer(deps: MountDeps, row: ApiRow, result: unknown): Response {
   if (result instanceof Response) return result;
   if (row.status === 204) return new Response(null, { status: 204 });
-  if (deps.isCheckingResults) row.result?.parse(result);
-  return new Response(JSON.stringify(result), {
-    status: row.status,
-    headers: { "content-type": "application/json", "x-content-type-options": "nosniff" },
+  // Rows that make something answer through `once`, which knows the status: the types of `Answer` see to it.
+  const made = row.isIdempotent
+    ? (result as Made<unknown>)
+    : { status: row.status, result, isReplayed: false };
+  if (deps.isCheckingResults) row.result?.parse(made.result);
+  return new Response(JSON.stringify(made.result), {
+    status: made.status,
+    headers: {
+      "content-type": "application/json",
+      "x-content-type-options": "nosniff",
+      ...(made.isReplayed && { [replayedHeader]: "true" }),
+    },
   });
 }

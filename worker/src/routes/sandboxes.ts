@@ -1,4 +1,4 @@
-import { createSandbox } from "../sandboxes/create.ts";
+import { createSandboxOnce } from "../sandboxes/create-once.ts";
 import { deleteSandbox } from "../sandboxes/delete.ts";
 import { execInSandbox } from "../sandboxes/exec.ts";
 import { getSandbox } from "../sandboxes/get.ts";
@@ -7,12 +7,12 @@ import { patchSandbox } from "../sandboxes/patch.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
 
 type Deps = MountDeps &
-  Parameters<typeof createSandbox>[0] &
+  Parameters<typeof createSandboxOnce>[0] &
   Parameters<typeof patchSandbox>[0] &
   Parameters<typeof execInSandbox>[0];
 
 export function mountSandboxes(app: App, deps: Deps): void {
-  mount(app, deps, "createSandbox", ({ ctx, body }) => createSandbox(deps, ctx, body));
+  mount(app, deps, "createSandbox", ({ ctx, body, asked }) => createSandboxOnce(deps, ctx, body, asked));
   mount(app, deps, "listSandboxes", ({ ctx, query }) => listSandboxes(deps, ctx, query));
   mount(app, deps, "getSandbox", ({ ctx, id }) => getSandbox(deps, ctx, id));
   mount(app, deps, "patchSandbox", ({ ctx, id, body }) => patchSandbox(deps, ctx, id, body));

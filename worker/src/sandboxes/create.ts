@@ -1,9 +1,10 @@
 import type { HostCreate } from "#contract/host";
-import { newReservationId, newSandboxId, type RandomBytes } from "#contract/ids";
+import { newReservationId, newSandboxId, type RandomBytes, type SandboxId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import type { CreateSandbox, Sandbox } from "#contract/sandbox";
 import type { Clock, Ctx } from "../context.ts";
 import type { Db } from "../db/client.ts";
+import type { Rider } from "../db/rider.ts";
 import type { Config } from "../env.ts";
 import { AppError } from "../errors.ts";
 import type { Directory, Host } from "../hosts/directory.ts";
@@ -27,19 +28,27 @@ type Deps = {
 /** The row before it has an id and a host. */
 type Draft = Omit<SandboxRow, "id" | "hostId">;
 
-const defaultTemplate = "base";
+export const defaultTemplate = "base";
 
 /**
  * Reserves a slot, places the sandbox, and gives the slot back if placing fails. Costs one batched write.
+ * @param rider what else is written in that batch, or forbids it
  * @throws AppError `template_not_found`, `quota_exceeded`, `no_capacity`, `host_unreachable`, `invalid_request`
  */
-export async function createSandbox(deps: Deps, ctx: Ctx, input: CreateSandbox): Promise<Sandbox> {
+export async function createSandbox(
+  deps: Deps,
+  ctx: Ctx,
+  input: CreateSandbox,
+  rider?: Rider<SandboxId>,
+): Promise<Sandbox> {
   const draft = await draftOf(deps, ctx, input);
   // One budget for all hosts together: reconciling counts on no create being under way after it.
   const giveUpAtMs = draft.createdAtMs + limits.createDeadlineMs;
   let row: SandboxRow | undefined;
   const attempt = async (host: Host): Promise<SandboxRow> => {
-    const current = row ? await move(deps, ctx, row, host) : await reserve(deps, ctx, draft, host);
+    const current = row
+      ? await move(deps, ctx, { row, host, rider })
+      : await reserve(deps, ctx, { draft, host, rider });
     row = current;
     const target = { tenantId: ctx.tenantId, sandboxId: current.id, hostId: host.id, url: host.url };
     const call = { requestId: ctx.requestId, deadlineMs: Math.max(1, giveUpAtMs - deps.now()) };
@@ -80,16 +89,25 @@ async function draftOf(deps: Deps, ctx: Ctx, input: CreateSandbox): Promise<Draf
 }
 
 /** The row is written before the host is asked, so a crash in between leaves something that reconciling can find. */
-async function reserve(deps: Deps, ctx: Ctx, draft: Draft, host: Host): Promise<SandboxRow> {
+async function reserve(
+  deps: Deps,
+  ctx: Ctx,
+  { draft, host, rider }: { draft: Draft; host: Host; rider: Rider<SandboxId> | undefined },
+): Promise<SandboxRow> {
   const row = { ...draft, id: newSandboxId(host.code, deps.randomBytes), hostId: host.id };
-  const isReserved = await insertReserved(deps.db, ctx.tenantId, row, newReservationId(deps.randomBytes));
-  if (!isReserved) throw await quotaExceeded(deps.db, ctx.tenantId);
-  return row;
+  const reservationId = newReservationId(deps.randomBytes);
+  if (await insertReserved(deps.db, ctx.tenantId, row, { reservationId, rider })) return row;
+  await rider?.explain();
+  throw await quotaExceeded(deps.db, ctx.tenantId);
 }
 
-async function move(deps: Deps, ctx: Ctx, row: SandboxRow, host: Host): Promise<SandboxRow> {
+async function move(
+  deps: Deps,
+  ctx: Ctx,
+  { row, host, rider }: { row: SandboxRow; host: Host; rider: Rider<SandboxId> | undefined },
+): Promise<SandboxRow> {
   const to = { id: newSandboxId(host.code, deps.randomBytes), hostId: host.id };
-  if (await moveToHost(deps.db, ctx.tenantId, row.id, to)) return { ...row, ...to };
+  if (await moveToHost(deps.db, ctx.tenantId, row.id, { ...to, rider })) return { ...row, ...to };
   // Ended by its tenant in the meantime: not `no_capacity`, which would offer it to a third host.
   throw new AppError("sandbox_ended", "The sandbox was ended while it was being created.");
 }

@@ -2,6 +2,7 @@ import { and, desc, eq, gt, inArray, isNotNull, isNull, lt, lte, or, sql } from 
 import type { HostId, SandboxId, TenantId } from "#contract/ids";
 import { type EndReason, type SandboxState, statesBefore } from "#contract/sandbox";
 import type { Db } from "../db/client.ts";
+import { type Rider, runBatch } from "../db/rider.ts";
 import { hosts, sandboxes } from "../db/schema.ts";
 import {
   followDeadlineStatement,
@@ -17,16 +18,18 @@ const owned = (tenantId: TenantId, id: SandboxId) =>
   and(eq(sandboxes.tenantId, tenantId), eq(sandboxes.id, id));
 const mayBecome = (state: SandboxState) => inArray(sandboxes.state, statesBefore(state));
 
-/** Takes a slot and writes the row, both or neither. Whether there was a slot. */
+/** Takes a slot and writes the row, with what rides along: all or nothing. Whether there was a slot. */
 export async function insertReserved(
   db: Db,
   tenantId: TenantId,
   row: SandboxRow,
-  reservationId: string,
+  { reservationId, rider }: { reservationId: string; rider?: Rider<SandboxId> | undefined },
 ): Promise<boolean> {
   const slot = { id: reservationId, sandboxId: row.id, expiresAtMs: row.expiresAtMs };
-  const [, inserted] = await db.batch([
-    reserveStatement(db, tenantId, slot),
+  const before = rider?.before(row.id) ?? [];
+  const changed = await runBatch(db, [
+    ...before,
+    reserveStatement(db, tenantId, slot, rider?.condition(row.id)),
     db.run(sql`
       INSERT INTO sandboxes (id, tenant_id, host_id, generation, template, state, cpu, memory_mib,
         lifetime_seconds, idle_seconds, metadata, created_at_ms, expires_at_ms)
@@ -34,8 +37,9 @@ export async function insertReserved(
         ${row.memoryMiB}, ${row.lifetimeSeconds}, ${row.idleSeconds}, ${JSON.stringify(row.metadata)},
         ${row.createdAtMs}, ${row.expiresAtMs}
       WHERE EXISTS (SELECT 1 FROM reservations WHERE id = ${reservationId})`),
+    ...(rider?.after(row.id) ?? []),
   ]);
-  return inserted.rowsAffected === 1;
+  return changed[before.length + 1] === 1;
 }
 
 /** Gives a sandbox that its host has refused another id on another host. Whether it was still being created. */
@@ -43,17 +47,16 @@ export async function moveToHost(
   db: Db,
   tenantId: TenantId,
   from: SandboxId,
-  to: { id: SandboxId; hostId: HostId },
+  to: { id: SandboxId; hostId: HostId; rider?: Rider<SandboxId> | undefined },
 ): Promise<boolean> {
-  const [moved] = await db.batch([
-    db
-      .update(sandboxes)
-      .set({ id: to.id, hostId: to.hostId })
-      .where(and(owned(tenantId, from), eq(sandboxes.state, "creating")))
-      .returning({ id: sandboxes.id }),
+  const [moved] = await runBatch(db, [
+    db.run(sql`
+      UPDATE sandboxes SET id = ${to.id}, host_id = ${to.hostId}
+      WHERE tenant_id = ${tenantId} AND id = ${from} AND state = 'creating'`),
     moveReservationStatement(db, tenantId, from, to.id),
+    ...(to.rider?.moved(from, to.id) ?? []),
   ]);
-  return moved.length === 1;
+  return moved === 1;
 }
 
 /** The commonest read, so its SQL is put together once per database. */
@@ -105,12 +108,20 @@ export async function markRunning(db: Db, tenantId: TenantId, id: SandboxId, now
     .where(and(owned(tenantId, id), mayBecome("running")));
 }
 
+type Ending =
+  | EndReason
+  | { reason: EndReason /** Only if its host has not confirmed it. */; isUnstarted: true };
+
 /** The row as it is now `ending`; `undefined` when it was so already, has ended, or is not there. */
-export async function markEnding(db: Db, tenantId: TenantId, id: SandboxId, reason: EndReason) {
+export async function markEnding(db: Db, tenantId: TenantId, id: SandboxId, ending: Ending) {
+  const { reason, isUnstarted } =
+    typeof ending === "string" ? { reason: ending, isUnstarted: false } : ending;
   const rows = await db
     .update(sandboxes)
     .set({ state: "ending", endReason: reason })
-    .where(and(owned(tenantId, id), mayBecome("ending")))
+    .where(
+      and(owned(tenantId, id), mayBecome("ending"), isUnstarted ? isNull(sandboxes.startedAtMs) : undefined),
+    )
     .returning();
   return rows[0];
 }

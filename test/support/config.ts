@@ -1,0 +1,8 @@
+import type { Config } from "#worker/env";
+
+export const testConfig: Config = {
+  keySecret: "a key secret for tests, long enough",
+  hostSecret: "a host secret for tests, long enough",
+  sweepMs: 30_000,
+  defaults: { cpu: 1, memoryMiB: 256, lifetimeSeconds: 900, idleSeconds: 300 },
+};
