@@ -4,7 +4,7 @@ import { exists, importsOf, projectFiles, textOf } from "#test/support/tree";
 /** The layers of the control plane: a file may import its own row and rows above. `ARCHITECTURE.md` has the reasons. */
 const layers = [
   "contract",
-  "errors context log env crypto cache bytes",
+  "errors context log env crypto cursor cache bytes",
   "db",
   "auth audit idempotency ratelimit quota usage hosts templates tenants",
   "providers",

@@ -199,26 +199,6 @@ test("an upload past the limit is refused when declared", async () => {
   expect(response.headers.get("connection")).toBe("close");
 });
 
-test.each(["x", "e30", "AAAA", "%20", btoa("1.short"), btoa(`1e3.${"a".repeat(24)}`), "a".repeat(256), "Ā"])(
-  "the cursor %j is refused",
-  async (cursor) => {
-    const response = await h.send("GET", `/v1/sandboxes?cursor=${cursor}`, { key: h.key });
-    expect(await problemOf(response)).toMatchObject({
-      code: "invalid_request",
-      issues: [{ path: "cursor" }],
-    });
-  },
-);
-
-test("another tenant's cursor shows nothing of that tenant", async () => {
-  const other = await h.tenant("cursor");
-  await h.create();
-  const page = await (await h.send("GET", "/v1/sandboxes?limit=1", { key: h.key })).json();
-  const cursor = (page as { nextCursor: string }).nextCursor;
-  const seen = await h.send("GET", `/v1/sandboxes?cursor=${cursor}`, { key: other.key });
-  expect(await seen.json()).toEqual({ items: [] });
-});
-
 test("unknown addresses are 404, known ones with another method 405 with Allow", async () => {
   for (const path of [
     "/",

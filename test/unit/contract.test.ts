@@ -4,6 +4,7 @@ import { parseEnvFile } from "#contract/envfile";
 import { errorCodes } from "#contract/errors";
 import { HostCode, hostCodeOf, newHostCode, newSandboxId, SandboxId } from "#contract/ids";
 import { resolveSettings, SettingError } from "#contract/settings";
+import { withMetadata } from "#worker/middleware/query";
 
 const rows: [string, ApiRow][] = Object.entries(api);
 
@@ -14,7 +15,7 @@ test("every error code belongs to a row, or to all of them", () => {
 
 test.each(rows)("the example of %s is what its own row takes", (_name, row) => {
   if (row.body) expect(row.body.safeParse(row.example?.body).error).toBeUndefined();
-  if (row.query) expect(row.query.safeParse(row.example?.query ?? {}).error).toBeUndefined();
+  if (row.query) expect(row.query.safeParse(withMetadata(row.example?.query ?? {})).error).toBeUndefined();
 });
 
 test("a sandbox id begins with its host's code, and what E2B placed has none of ours", () => {

@@ -82,8 +82,8 @@ export const api = {
     query: ListSandboxes,
     result: SandboxPage,
     status: 200,
-    errors: [],
-    example: { query: { state: "running", limit: "10" } },
+    errors: ["template_not_found"],
+    example: { query: { state: "running", template: "python", "metadata.purpose": "demo", limit: "10" } },
   },
   getSandbox: {
     method: "get",

@@ -35,8 +35,12 @@ export const limits = {
   memoryMinMiB: 128,
   memoryMaxMiB: 1_048_576,
 
+  metadataFiltersMax: 4,
+
   pageMaxItems: 100,
   pageDefaultItems: 20,
+  /** Rows that one page may look through for metadata, which has no index. */
+  listScanMaxRows: 5_000,
 
   idempotencyKeyMaxChars: 255,
   /** How long an `Idempotency-Key` is remembered. */

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { SandboxId } from "./ids.ts";
 import { limits } from "./limits.ts";
+import { pageOf, pageQuery } from "./page.ts";
 import { EnvVars, Metadata } from "./text.ts";
 
 export const sandboxStates = ["creating", "running", "ending", "ended"] as const;
@@ -87,20 +88,12 @@ export const Sandbox = z.strictObject({
 export type Sandbox = z.infer<typeof Sandbox>;
 
 export const ListSandboxes = z.strictObject({
-  limit: z
-    .string()
-    .regex(/^\d{1,4}$/, "must be a whole number")
-    .transform(Number)
-    .pipe(z.int().min(1).max(limits.pageMaxItems))
-    .optional(),
-  cursor: z.string().max(256).optional(),
+  ...pageQuery,
   state: z.enum(sandboxStates).optional(),
+  /** A name or an alias. */
+  template: TemplateName.optional(),
 });
 export type ListSandboxes = z.infer<typeof ListSandboxes>;
 
-export const SandboxPage = z.strictObject({
-  items: z.array(Sandbox),
-  /** Send it back as `cursor` for what follows; absent on the last page. */
-  nextCursor: z.string().optional(),
-});
+export const SandboxPage = pageOf(Sandbox);
 export type SandboxPage = z.infer<typeof SandboxPage>;

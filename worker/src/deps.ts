@@ -18,6 +18,7 @@ export type Deps = {
   keyring: Keyring;
   hostKeys: HostKeys;
   idempotencyKey: LazyKey;
+  cursorKey: LazyKey;
   directory: Directory;
   catalog: Catalog;
   provider: SandboxProvider;
@@ -57,6 +58,7 @@ export function makeDeps(runtime: Runtime): Deps {
     hostKeys,
     keyring: makeKeyring(config.keySecret),
     idempotencyKey: derivedKey(config.keySecret, "sandgate idempotency v1"),
+    cursorKey: derivedKey(config.keySecret, "sandgate cursors v1"),
     directory: makeDirectory({ db, now }),
     catalog: makeCatalog({ db, now }),
     provider: runtime.provider ?? agentHostProvider({ hostKeys, now, fetch: call }),

@@ -3,7 +3,6 @@ import { expect, test } from "vitest";
 import type { Heartbeat } from "#contract/host";
 import { HostCode, newHostId, newSandboxId, newTenantId } from "#contract/ids";
 import { endReasons, sandboxStates, statesBefore } from "#contract/sandbox";
-import { fromCursor, toCursor } from "#worker/sandboxes/cursor";
 import { decide } from "#worker/sandboxes/reconcile-decide";
 import type { SandboxRow } from "#worker/sandboxes/store";
 
@@ -109,10 +108,4 @@ test("no state is reached from itself or after the end", () => {
 
 test("every end reason has a name of its own", () => {
   expect(new Set(endReasons).size).toBe(endReasons.length);
-});
-
-test("a cursor goes there and back", () => {
-  const position = { createdAtMs: 1_893_456_000_123, id: newSandboxId(code) };
-  expect(fromCursor(toCursor(position))).toEqual(position);
-  expect(toCursor(position)).toMatch(/^[A-Za-z0-9_-]+$/);
 });

@@ -104,6 +104,7 @@ export const sandboxes = sqliteTable(
   (t) => [
     index("sandboxes_by_tenant").on(t.tenantId, t.createdAtMs, t.id),
     index("sandboxes_by_tenant_state").on(t.tenantId, t.state, t.createdAtMs, t.id),
+    index("sandboxes_by_tenant_template").on(t.tenantId, t.template, t.createdAtMs, t.id),
     index("sandboxes_unended_by_host").on(t.hostId).where(sql`ended_at_ms IS NULL`),
     index("sandboxes_unended_by_deadline").on(t.expiresAtMs).where(sql`ended_at_ms IS NULL`),
   ],

@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import { metadataPrefix } from "#contract/page";
 import { AppError, type Issue } from "../errors.ts";
 
 const issuesMax = 20;
@@ -25,6 +26,24 @@ export function parseQuery(url: string): Record<string, string> {
     query[name] = equals === -1 ? "" : decoded(pair.slice(equals + 1));
   }
   return query;
+}
+
+/**
+ * The same query with `metadata.<key>` gathered into one map, as schemas have it.
+ * @throws AppError `invalid_request`
+ */
+export function withMetadata(sent: Record<string, string>): Record<string, unknown> {
+  const query: Record<string, unknown> = Object.create(null);
+  const metadata: Record<string, string> = {};
+  for (const [name, value] of Object.entries(sent)) {
+    if (!name.startsWith(metadataPrefix)) query[name] = value;
+    else if (name === `${metadataPrefix}__proto__`)
+      throw invalid([{ path: name, message: "cannot be used as a name" }]);
+    else metadata[name.slice(metadataPrefix.length)] = value;
+  }
+  if (Object.keys(metadata).length === 0) return query;
+  if ("metadata" in query) throw invalid([{ path: "metadata", message: "must be sent as metadata.<key>" }]);
+  return { ...query, metadata };
 }
 
 function decoded(text: string): string {

@@ -11,7 +11,7 @@ import type { Made } from "../idempotency/once.ts";
 import { openBytes, readJson } from "../middleware/body.ts";
 import { requireCaller } from "../middleware/caller.ts";
 import { answerProblem } from "../middleware/problem.ts";
-import { invalid, parseQuery, parseWith } from "../middleware/query.ts";
+import { invalid, parseQuery, parseWith, withMetadata } from "../middleware/query.ts";
 import type { HonoContext, HonoEnv } from "../middleware/state.ts";
 
 export type App = Hono<HonoEnv>;
@@ -71,7 +71,7 @@ async function inputOf(deps: MountDeps, row: ApiRow, c: HonoContext): Promise<An
   const authenticatedAtMs = deps.now();
   const id = row.path.includes("/:id") ? sandboxIdOf(c) : undefined;
   const sent = parseQuery(request.url);
-  const query = row.query ? parseWith(row.query, sent) : refuseQuery(sent);
+  const query = row.query ? parseWith(row.query, withMetadata(sent)) : refuseQuery(sent);
   // Before the body, which is the dearer one to read.
   const key = row.isIdempotent ? keyOf(request.headers) : null;
   let body: unknown;

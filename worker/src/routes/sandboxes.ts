@@ -8,6 +8,7 @@ import { type App, type MountDeps, mount } from "./mount.ts";
 
 type Deps = MountDeps &
   Parameters<typeof createSandboxOnce>[0] &
+  Parameters<typeof listSandboxes>[0] &
   Parameters<typeof patchSandbox>[0] &
   Parameters<typeof execInSandbox>[0];
 

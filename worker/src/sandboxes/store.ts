@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
+import { and, eq, gt, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
 import type { HostId, SandboxId, TenantId } from "#contract/ids";
 import { type EndReason, type SandboxState, statesBefore } from "#contract/sandbox";
 import type { Db } from "../db/client.ts";
@@ -77,28 +77,6 @@ export async function findSandbox(
   findStatements.set(db, statement);
   const rows = await statement.execute({ tenantId, id });
   return rows[0];
-}
-
-type Page = { limit: number; state?: SandboxState; after?: { createdAtMs: number; id: SandboxId } };
-
-export async function listSandboxRows(db: Db, tenantId: TenantId, page: Page): Promise<SandboxRow[]> {
-  const { after } = page;
-  return db
-    .select()
-    .from(sandboxes)
-    .where(
-      and(
-        eq(sandboxes.tenantId, tenantId),
-        page.state && eq(sandboxes.state, page.state),
-        after &&
-          or(
-            lt(sandboxes.createdAtMs, after.createdAtMs),
-            and(eq(sandboxes.createdAtMs, after.createdAtMs), lt(sandboxes.id, after.id)),
-          ),
-      ),
-    )
-    .orderBy(desc(sandboxes.createdAtMs), desc(sandboxes.id))
-    .limit(page.limit);
 }
 
 export async function markRunning(db: Db, tenantId: TenantId, id: SandboxId, nowMs: number): Promise<void> {
