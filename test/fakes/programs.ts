@@ -25,6 +25,10 @@ export function runProgram(machine: Machine, request: ExecRequest): ExecResult {
         : result(0, "");
     case "exit":
       return result(Number(rest[0] ?? 0), "");
+    case "python3":
+    case "node":
+    case "bash":
+      return interpret(machine, request, rest[0] ?? "");
     case "sleep":
       return sleep(Number(rest[0]), request.timeoutMs);
     default:
@@ -32,6 +36,13 @@ export function runProgram(machine: Machine, request: ExecRequest): ExecResult {
         return { ...result(127, ""), stderr: `sh: ${program}: not found\n` };
       throw new AppError("command_not_found", "There is no such program in the sandbox.");
   }
+}
+
+/** The fake's one language is its shell's: a source is a command. */
+function interpret(machine: Machine, request: ExecRequest, path: string): ExecResult {
+  const source = machine.files.get(path);
+  if (!source) return result(2, "");
+  return runProgram(machine, { ...request, command: new TextDecoder().decode(source) });
 }
 
 const shell = (command: string) => command.split(/\s+/).filter((word) => word !== "");

@@ -1,3 +1,4 @@
+import type { ExecRequest, ExecResult } from "#contract/exec";
 import type { HostCreate, LiveSandbox, SandboxEnd } from "#contract/host";
 import type { HostId, SandboxId } from "#contract/ids";
 import { absolutePath } from "#contract/text";
@@ -14,9 +15,12 @@ type Failure = { error: unknown; isAfterwards: boolean };
 export class FakeProvider implements SandboxProvider {
   readonly held = new Map<SandboxId, Held>();
   readonly calls: Verb[] = [];
+  /** The commands that came, as they came. */
+  readonly requests: ExecRequest[] = [];
   capacity = Number.POSITIVE_INFINITY;
   private readonly now: () => number;
   private readonly failures = new Map<Verb, Failure[]>();
+  private readonly answers: ExecResult[] = [];
   private readonly gates = new Map<Verb, Promise<unknown>[]>();
 
   constructor(now: () => number) {
@@ -31,6 +35,11 @@ export class FakeProvider implements SandboxProvider {
   /** The next call of this verb does its work once the gate opens. */
   holdNext(verb: Verb, gate: Promise<unknown>): void {
     this.gates.set(verb, [...(this.gates.get(verb) ?? []), gate]);
+  }
+
+  /** The next command answers this, whatever it is. */
+  answerNext(result: ExecResult): void {
+    this.answers.push(result);
   }
 
   liveOn(hostId: HostId): LiveSandbox[] {
@@ -71,10 +80,11 @@ export class FakeProvider implements SandboxProvider {
     });
   }
 
-  exec(place: Place, request: Parameters<SandboxProvider["exec"]>[1]) {
+  exec(place: Place, request: ExecRequest) {
     return this.run("exec", async () => {
       const { spec, files } = this.find(place);
-      return runProgram({ env: spec.env, files }, request);
+      this.requests.push(request);
+      return this.answers.shift() ?? runProgram({ env: spec.env, files }, request);
     });
   }
 

@@ -3,19 +3,23 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ApiName, type ApiRow, api, genericErrors } from "#contract/api";
 import { errorTable } from "#contract/errors";
 import { limits } from "#contract/limits";
+import { Run } from "#contract/run";
 import { type Harness, harness, problemOf } from "#test/support/harness";
 
 let h: Harness;
 let id: string;
+let runId: string;
 beforeAll(async () => {
   h = await harness({ maxSandboxes: 5 });
   id = (await h.create()).id;
+  const begun = await h.send("POST", "/v1/runs", { key: h.key, json: { command: "echo" } });
+  runId = Run.parse(await begun.json()).id;
 });
 afterAll(() => h.close());
 
 const rows = (Object.entries(api) as [ApiName, ApiRow][]).filter(([, row]) => row.scope !== null);
 const withBody = rows.filter(([, row]) => row.body !== undefined);
-const pathOf = (row: ApiRow) => row.path.replace(":id", id);
+const pathOf = (row: ApiRow) => row.path.replace("runs/:id", `runs/${runId}`).replace(":id", id);
 const json = { "content-type": "application/json" };
 
 /** Every refusal is a problem with a code that the row, or the list for all rows, names. */

@@ -4,10 +4,13 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { scopes } from "#contract/api";
 import { parseEnvFile } from "#contract/envfile";
 import { HostIdentity } from "#contract/host";
 import { root } from "#test/support/tree";
 import { bootstrap } from "#worker/bootstrap";
+import { sha256Hex } from "#worker/crypto";
+import { openNodeClient } from "#worker/db/node";
 
 let dataDir: string;
 let port: number;
@@ -92,6 +95,18 @@ test("a key or a host that the database does not know is made anew", async () =>
   await bootstrap(environment, templates);
   expect(devEnv().SANDGATE_API_KEY).toMatch(/^e2b_[0-9a-f]{40}$/);
   expect(devEnv().SANDGATE_API_KEY).not.toBe(before);
+});
+
+test("the key of an older version's data folder gets the scopes that are new, and stays the same", async () => {
+  const { SANDGATE_API_KEY: before = "" } = devEnv();
+  const client = await openNodeClient(`file:${join(dataDir, "sandgate.db")}`);
+  const hash = await sha256Hex(before);
+  await client.execute({ sql: "UPDATE keys SET scopes = '[\"exec\"]' WHERE hash = ?", args: [hash] });
+  await bootstrap(environment, templates);
+  const rows = (await client.execute({ sql: "SELECT scopes FROM keys WHERE hash = ?", args: [hash] })).rows;
+  client.close();
+  expect(devEnv().SANDGATE_API_KEY).toBe(before);
+  expect(JSON.parse(String(rows[0]?.scopes))).toEqual(scopes);
 });
 
 test("the entry serves, refuses a port that is taken in one sentence, and drains on SIGTERM", async () => {

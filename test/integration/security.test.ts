@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ApiName, type ApiRow, api, scopes } from "#contract/api";
-import { newSandboxId } from "#contract/ids";
+import { newRunId, newSandboxId } from "#contract/ids";
+import type { Run } from "#contract/run";
 import { type Harness, harness, problemOf } from "#test/support/harness";
 import { issueKey } from "#worker/auth/issue-key";
 import { revokeKey } from "#worker/auth/revoke-key";
@@ -12,7 +13,8 @@ beforeAll(async () => {
 afterAll(() => h.close());
 
 const guarded = (Object.entries(api) as [ApiName, ApiRow][]).filter(([, row]) => row.scope !== null);
-const onSandbox = guarded.filter(([, row]) => row.path.includes(":id"));
+const onSandbox = guarded.filter(([, row]) => row.path.startsWith("/v1/sandboxes/:id"));
+const onRun = guarded.filter(([, row]) => row.path.startsWith("/v1/runs/:id"));
 
 type As = { key?: string; id?: string; headers?: Record<string, string> };
 /** The example of a row, sent as somebody. */
@@ -80,22 +82,41 @@ async function refusal(response: Response): Promise<string> {
 }
 
 describe.each(onSandbox)("%s on an id", (_name, row) => {
-  test("answers for another tenant's sandbox what it answers for none", async () => {
+  test("A3: answers for another tenant's sandbox what it answers for none", async () => {
     const mine = await h.create();
     const other = await h.tenant(`other-${_name}`);
-    const [foreign, unknown] = await Promise.all([
-      call(row, { key: other.key, id: mine.id }),
-      call(row, { key: other.key, id: newSandboxId(h.host.code) }),
-    ]);
-    expect(foreign.status).toBe(404);
-    const { requestId: _a, ...aboutForeign } = await problemOf(foreign);
-    const { requestId: _b, ...aboutUnknown } = await problemOf(unknown);
-    expect(aboutForeign).toEqual(aboutUnknown);
-    expect([...foreign.headers.keys()]).toEqual([...unknown.headers.keys()]);
+    await expectAlike(row, other.key, [mine.id, newSandboxId(h.host.code)]);
     expect(await h.read(mine.id)).toMatchObject({ state: "running", metadata: {}, lifetimeSeconds: 900 });
   });
+});
 
-  test("a strange id is never more than not found", async () => {
+describe.each(onRun)("%s on an id", (_name, row) => {
+  test("A3: answers for another tenant's run what it answers for none", async () => {
+    const json = { command: "echo" };
+    const begun = await h.send("POST", "/v1/runs?wait=10", { key: h.key, json });
+    const mine = (await begun.json()) as Run;
+    const other = await h.tenant(`other-${_name}`);
+    await expectAlike(row, other.key, [mine.id, newRunId()]);
+    const after = await h.send("GET", `/v1/runs/${mine.id}`, { key: h.key });
+    expect(await after.json()).toEqual(mine);
+  });
+});
+
+/** Two ids, neither of them this caller's, are answered alike. */
+async function expectAlike(row: ApiRow, key: string, [foreignId, unknownId]: [string, string]) {
+  const [foreign, unknown] = await Promise.all([
+    call(row, { key, id: foreignId }),
+    call(row, { key, id: unknownId }),
+  ]);
+  expect(foreign.status).toBe(404);
+  const { requestId: _a, ...aboutForeign } = await problemOf(foreign);
+  const { requestId: _b, ...aboutUnknown } = await problemOf(unknown);
+  expect(aboutForeign).toEqual(aboutUnknown);
+  expect([...foreign.headers.keys()]).toEqual([...unknown.headers.keys()]);
+}
+
+describe.each([...onSandbox, ...onRun])("%s on an id that is none", (_name, row) => {
+  test("A4: a strange id is never more than not found", async () => {
     const ids = [
       "..%2f..%2fetc",
       "%2e%2e",

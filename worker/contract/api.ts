@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import { onMaking, runRows } from "./api-runs.ts";
 import type { ErrorCode } from "./errors.ts";
 import { ExecRequest, ExecResult } from "./exec.ts";
 import { FileQuery, WrittenFile } from "./files.ts";
@@ -6,13 +7,21 @@ import { limits } from "./limits.ts";
 import { Health, Ready } from "./meta.ts";
 import { CreateSandbox, ListSandboxes, PatchSandbox, Sandbox, SandboxPage } from "./sandbox.ts";
 
-export const scopes = ["sandbox:read", "sandbox:write", "exec", "files:read", "files:write"] as const;
+export const scopes = [
+  "sandbox:read",
+  "sandbox:write",
+  "exec",
+  "files:read",
+  "files:write",
+  "runs:read",
+  "runs:write",
+] as const;
 export type Scope = (typeof scopes)[number];
 
 /** One public endpoint. Registration, validation, documentation and the security suite all read the row. */
 export type ApiRow = {
   method: "get" | "post" | "put" | "patch" | "delete";
-  /** `:id` stands for a sandbox id. */
+  /** `:id` stands for the id of what the collection before it holds. */
   path: string;
   summary: string;
   /** `null` = open to everyone. */
@@ -28,12 +37,13 @@ export type ApiRow = {
   /** Absent = bytes (`status` 200) or nothing (204). */
   result?: z.ZodType;
   status: number;
+  /** The answer in place of `status` while what was made has not ended. */
+  pendingStatus?: number;
   errors: readonly ErrorCode[];
   example?: { query?: Record<string, string>; body?: unknown };
 };
 
 const onSandbox = ["sandbox_not_found", "sandbox_ended", "host_unreachable"] as const;
-const onMaking = ["idempotency_conflict", "idempotency_mismatch"] as const;
 const sandbox = "/v1/sandboxes/:id";
 
 /** Codes that any endpoint can answer; a row lists only its own. */
@@ -162,6 +172,7 @@ export const api = {
     errors: [...onSandbox, "not_a_file", "path_refused", "file_permission_denied", "no_space"],
     example: { query: { path: "notes/hello.txt" } },
   },
+  ...runRows,
   healthz: {
     method: "get",
     path: "/healthz",

@@ -10,6 +10,7 @@ export const errorTable = {
   file_permission_denied: { status: 403, retryable: false, title: "The sandbox user may not do this" },
   not_found: { status: 404, retryable: false, title: "There is nothing at this address" },
   sandbox_not_found: { status: 404, retryable: false, title: "There is no such sandbox" },
+  run_not_found: { status: 404, retryable: false, title: "There is no such run" },
   template_not_found: { status: 404, retryable: false, title: "There is no such template" },
   file_not_found: { status: 404, retryable: false, title: "There is no such file" },
   method_not_allowed: { status: 405, retryable: false, title: "The method does not fit this address" },
@@ -18,6 +19,7 @@ export const errorTable = {
   idempotency_conflict: { status: 409, retryable: true, title: "A request with this key is under way" },
   not_a_file: { status: 409, retryable: false, title: "There is something other than a regular file" },
   process_limit: { status: 409, retryable: true, title: "The sandbox has no room for another process" },
+  run_ended: { status: 409, retryable: false, title: "The run has ended" },
   sandbox_ended: { status: 410, retryable: false, title: "The sandbox has ended" },
   payload_too_large: { status: 413, retryable: false, title: "The body is too large" },
   unsupported_media_type: { status: 415, retryable: false, title: "The content type does not fit" },
@@ -36,7 +38,7 @@ export const errorTable = {
 } as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;
 
 export type ErrorCode = keyof typeof errorTable;
-export const errorCodes = Object.keys(errorTable) as ErrorCode[];
+export const errorCodes = Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]];
 
 /** RFC 9457 problem details, as every error answer carries them. */
 export const Problem = z.strictObject({
@@ -44,7 +46,7 @@ export const Problem = z.strictObject({
   title: z.string(),
   status: z.int(),
   detail: z.string(),
-  code: z.enum(errorCodes as [ErrorCode, ...ErrorCode[]]),
+  code: z.enum(errorCodes),
   requestId: z.string(),
   retryable: z.boolean(),
   /** Where in the request the fault is, for `invalid_request`. */

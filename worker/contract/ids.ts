@@ -36,6 +36,12 @@ export const HostId = z
   .brand<"HostId">();
 export type HostId = z.infer<typeof HostId>;
 
+export const RunId = z
+  .string()
+  .regex(/^run_[a-z0-9]{20}$/, "must be the id of a run")
+  .brand<"RunId">();
+export type RunId = z.infer<typeof RunId>;
+
 /** Fills with random bytes; `crypto.getRandomValues` outside of tests. */
 export type RandomBytes = (length: number) => Uint8Array;
 
@@ -59,6 +65,7 @@ export function newSandboxId(host: HostCode, random?: RandomBytes): SandboxId {
 export const newTenantId = (random?: RandomBytes) => TenantId.parse(`ten_${randomChars(20, random)}`);
 export const newKeyId = (random?: RandomBytes) => KeyId.parse(`key_${randomChars(20, random)}`);
 export const newHostId = (random?: RandomBytes) => HostId.parse(`hst_${randomChars(20, random)}`);
+export const newRunId = (random?: RandomBytes) => RunId.parse(`run_${randomChars(20, random)}`);
 export const newRequestId = (random?: RandomBytes) => `req_${randomChars(20, random)}`;
 
 /** A code that the reserved prefix does not shadow; uniqueness is the database's to check. */

@@ -24,6 +24,19 @@ export const limits = {
   execBufferedMaxMs: 60_000,
   execGraceMs: 1_000,
 
+  /** A run's code and files come in one JSON body, where base64 takes a third more: all of it fits `jsonBodyMaxBytes`. */
+  runSourceMaxBytes: 256 * 1024,
+  runFilesMax: 64,
+  runFilesMaxBytes: 512 * 1024,
+  /** Time for the source and all files of a run to be written. */
+  runFilesDeadlineMs: 30_000,
+  runTimeoutMaxMs: 60_000,
+  /** Of each of stdout and stderr; kept with the run. */
+  runOutputMaxBytes: 256 * 1024,
+  runWaitMaxSeconds: 60,
+  /** How long past the sum of its own deadlines a run's owner is waited for. */
+  runGraceMs: 15_000,
+
   metadataMaxEntries: 32,
   metadataKeyMaxChars: 64,
   metadataValueMaxChars: 512,

@@ -7,6 +7,7 @@ import { mountFiles } from "./routes/files.ts";
 import { mountHealth } from "./routes/health.ts";
 import { mountInternal } from "./routes/internal.ts";
 import type { App } from "./routes/mount.ts";
+import { mountRuns } from "./routes/runs.ts";
 import { mountSandboxes } from "./routes/sandboxes.ts";
 
 /** The control plane as one fetch handler, the same in every runtime. */
@@ -16,6 +17,7 @@ export function createApp(deps: Deps): App {
   mountHealth(app, deps);
   mountSandboxes(app, deps);
   mountFiles(app, deps);
+  mountRuns(app, deps);
   mountInternal(app, deps);
   mountFallbacks(app);
   return app;

@@ -7,11 +7,13 @@ import { readMigrations } from "#migrations/files";
 import { migrate } from "#migrations/migrate";
 import { authenticate } from "./auth/authenticate.ts";
 import { issueKey } from "./auth/issue-key.ts";
+import { grantScopes } from "./auth/store.ts";
 import { toHex } from "./crypto.ts";
 import { guardClient } from "./db/client.ts";
 import { openNodeClient } from "./db/node.ts";
 import { type Deps, makeDeps } from "./deps.ts";
 import { configFrom } from "./env.ts";
+import { AppError } from "./errors.ts";
 import { registerHost } from "./hosts/register.ts";
 import { findHost } from "./hosts/store.ts";
 import { readEnvFile, readNodeSettings } from "./node-settings.ts";
@@ -22,6 +24,7 @@ import { findTenantByName } from "./tenants/store.ts";
 export type Bootstrapped = { dataDir: string; url: string; hostFile: string; devEnvFile: string };
 
 const devTenant = { name: "dev", maxSandboxes: 50 };
+const devKeyName = "npm start";
 const secretNames = ["SANDGATE_KEY_SECRET", "SANDGATE_HOST_SECRET", "SANDGATE_ADMIN_KEY"] as const;
 const secretBytes = 32;
 
@@ -95,7 +98,7 @@ async function readIdentity(path: string): Promise<HostIdentity | undefined> {
 
 async function ensureDevEnv(deps: Deps, path: string, is: { url: string; adminKey: string }): Promise<void> {
   const known = (await readEnvFile(path)).SANDGATE_API_KEY;
-  const key = known && (await isValid(deps, known)) ? known : await newDevKey(deps);
+  const key = known && (await isUsable(deps, known)) ? known : await newDevKey(deps);
   const values = {
     SANDGATE_URL: is.url,
     SANDGATE_API_KEY: key,
@@ -107,19 +110,23 @@ async function ensureDevEnv(deps: Deps, path: string, is: { url: string; adminKe
   await writePrivate(path, envText(values));
 }
 
-async function isValid(deps: Deps, key: string): Promise<boolean> {
+/** An older version's key has fewer scopes; it gets the new ones, so that it goes on in shells that have it. */
+async function isUsable(deps: Deps, key: string): Promise<boolean> {
   const ctx = { requestId: "bootstrap", background: () => undefined, note: () => undefined };
   try {
-    await authenticate(deps, ctx, new Headers({ "x-api-key": key }));
+    const found = await authenticate(deps, ctx, new Headers({ "x-api-key": key }));
+    await grantScopes(deps.db, found.tenantId, { keyId: found.id, name: devKeyName, scopes });
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    if (error instanceof AppError && (error.code === "unauthenticated" || error.code === "forbidden"))
+      return false;
+    throw error;
   }
 }
 
 async function newDevKey(deps: Deps): Promise<string> {
   const tenantId = (await findTenantByName(deps.db, devTenant.name)) ?? (await createTenant(deps, devTenant));
-  const { key } = await issueKey(deps, { tenantId, name: "npm start", scopes });
+  const { key } = await issueKey(deps, { tenantId, name: devKeyName, scopes });
   return key;
 }
 

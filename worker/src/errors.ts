@@ -65,3 +65,8 @@ export function appErrorIn(error: unknown): AppError | null {
 export function sandboxNotFound(): AppError {
   return new AppError("sandbox_not_found", "There is no sandbox with this id.");
 }
+
+/** The same for runs. */
+export function runNotFound(): AppError {
+  return new AppError("run_not_found", "There is no run with this id.");
+}

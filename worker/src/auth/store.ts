@@ -1,4 +1,4 @@
-import { and, eq, isNull } from "drizzle-orm";
+import { and, eq, isNull, ne } from "drizzle-orm";
 import type { Scope } from "#contract/api";
 import type { KeyId, TenantId } from "#contract/ids";
 import type { Db } from "../db/client.ts";
@@ -45,6 +45,27 @@ export async function revokeKeyRow(db: Db, tenantId: TenantId, keyId: KeyId, now
     .where(and(eq(keys.tenantId, tenantId), eq(keys.id, keyId), isNull(keys.revokedAtMs)))
     .returning({ hash: keys.hash });
   return rows[0]?.hash;
+}
+
+/** Gives the key of this name these scopes, if it has fewer and still counts. */
+export async function grantScopes(
+  db: Db,
+  tenantId: TenantId,
+  grant: { keyId: KeyId; name: string; scopes: readonly Scope[] },
+): Promise<void> {
+  const scopes = [...grant.scopes];
+  await db
+    .update(keys)
+    .set({ scopes })
+    .where(
+      and(
+        eq(keys.tenantId, tenantId),
+        eq(keys.id, grant.keyId),
+        eq(keys.name, grant.name),
+        ne(keys.scopes, scopes),
+        isNull(keys.revokedAtMs),
+      ),
+    );
 }
 
 export async function noteKeyUsed(db: Db, tenantId: TenantId, keyId: KeyId, nowMs: number): Promise<void> {

@@ -1,8 +1,10 @@
 import { sql } from "drizzle-orm";
 import { index, integer, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { Scope } from "#contract/api";
+import type { ErrorCode } from "#contract/errors";
 import type { PoolState } from "#contract/host";
-import type { HostCode, HostId, KeyId, SandboxId, TenantId } from "#contract/ids";
+import type { HostCode, HostId, KeyId, RunId, SandboxId, TenantId } from "#contract/ids";
+import type { RunState } from "#contract/run";
 import type { EndReason, SandboxState } from "#contract/sandbox";
 
 // The migrations are the truth; a test holds these tables equal to what they make.
@@ -123,6 +125,42 @@ export const reservations = sqliteTable(
     uniqueIndex("reservations_by_sandbox").on(t.sandboxId),
     index("reservations_held_by_tenant").on(t.tenantId).where(sql`released_at_ms IS NULL`),
     index("reservations_held_by_deadline").on(t.expiresAtMs).where(sql`released_at_ms IS NULL`),
+  ],
+);
+
+export const runs = sqliteTable(
+  "runs",
+  {
+    id: text("id").$type<RunId>().primaryKey().notNull(),
+    tenantId: tenantId().references(() => tenants.id),
+    state: text("state").$type<RunState>().notNull(),
+    generation: integer("generation").notNull(),
+    template: text("template").notNull(),
+    cpu: real("cpu").notNull(),
+    memoryMiB: integer("memory_mib").notNull(),
+    timeoutMs: integer("timeout_ms").notNull(),
+    metadata: text("metadata", { mode: "json" }).$type<Record<string, string>>().notNull(),
+    sandboxId: text("sandbox_id").$type<SandboxId>(),
+    createdAtMs: integer("created_at_ms").notNull(),
+    deadlineAtMs: integer("deadline_at_ms").notNull(),
+    leasedAtMs: integer("leased_at_ms"),
+    readyAtMs: integer("ready_at_ms"),
+    startedAtMs: integer("started_at_ms"),
+    endedAtMs: integer("ended_at_ms"),
+    exitCode: integer("exit_code"),
+    stdout: text("stdout", { mode: "json" }).$type<string>(),
+    stderr: text("stderr", { mode: "json" }).$type<string>(),
+    isStdoutTruncated: integer("is_stdout_truncated", { mode: "boolean" }).notNull().default(false),
+    isStderrTruncated: integer("is_stderr_truncated", { mode: "boolean" }).notNull().default(false),
+    endReason: text("end_reason").$type<EndReason>(),
+    errorCode: text("error_code").$type<ErrorCode>(),
+    errorDetail: text("error_detail"),
+  },
+  (t) => [
+    index("runs_by_tenant").on(t.tenantId, t.createdAtMs, t.id),
+    index("runs_by_tenant_state").on(t.tenantId, t.state, t.createdAtMs, t.id),
+    index("runs_by_tenant_template").on(t.tenantId, t.template, t.createdAtMs, t.id),
+    index("runs_unended_by_deadline").on(t.deadlineAtMs).where(sql`ended_at_ms IS NULL`),
   ],
 );
 

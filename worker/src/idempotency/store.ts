@@ -46,7 +46,8 @@ const held = (tenantId: TenantId, claim: Claim) => sql`
 
 /** What the record names and what is still there, or on its way: such a record must not be let go. */
 const isMade = sql`
-  EXISTS (SELECT 1 FROM sandboxes WHERE id = resource_id AND state IN ('creating', 'running'))`;
+  (EXISTS (SELECT 1 FROM sandboxes WHERE id = resource_id AND state IN ('creating', 'running'))
+    OR EXISTS (SELECT 1 FROM runs WHERE id = resource_id))`;
 
 /** The record is written, or taken over, in the batch that makes the resource: both or neither. */
 export function claimRider<Id extends string>(db: Db, tenantId: TenantId, claim: Claim): Rider<Id> {

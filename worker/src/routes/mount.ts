@@ -2,11 +2,11 @@ import type { Hono } from "hono";
 import type * as z from "zod";
 import { type ApiName, type ApiRow, api } from "#contract/api";
 import { IdempotencyKey, idempotencyKeyHeader, replayedHeader } from "#contract/idempotency";
-import { SandboxId } from "#contract/ids";
+import { RunId, SandboxId } from "#contract/ids";
 import type { Keyring } from "../auth/keyring.ts";
 import type { Clock, Ctx, RequestCtx } from "../context.ts";
 import type { Db } from "../db/client.ts";
-import { AppError, sandboxNotFound } from "../errors.ts";
+import { AppError, runNotFound, sandboxNotFound } from "../errors.ts";
 import type { Made } from "../idempotency/once.ts";
 import { openBytes, readJson } from "../middleware/body.ts";
 import { requireCaller } from "../middleware/caller.ts";
@@ -28,7 +28,11 @@ type Parsed<R, K extends string> = R extends Record<K, infer S extends z.ZodType
 /** What a handler gets, all of it read off its row. */
 export type Input<N extends ApiName> = {
   ctx: Row<N>["scope"] extends null ? RequestCtx : Ctx;
-  id: Row<N>["path"] extends `${string}:id${string}` ? SandboxId : undefined;
+  id: Row<N>["path"] extends `/v1/runs/:id${string}`
+    ? RunId
+    : Row<N>["path"] extends `${string}:id${string}`
+      ? SandboxId
+      : undefined;
   query: Parsed<Row<N>, "query">;
   body: Row<N> extends { rawBodyMaxBytes: number } ? ReadableStream<Uint8Array> : Parsed<Row<N>, "body">;
   /** For `once`, on rows that make something. */
@@ -69,7 +73,7 @@ async function inputOf(deps: MountDeps, row: ApiRow, c: HonoContext): Promise<An
   const request = c.req.raw;
   const ctx = row.scope === null ? state.ctx : await requireCaller(deps, state, request.headers, row.scope);
   const authenticatedAtMs = deps.now();
-  const id = row.path.includes("/:id") ? sandboxIdOf(c) : undefined;
+  const id = row.path.includes("/:id") ? idOf(row, c) : undefined;
   const sent = parseQuery(request.url);
   const query = row.query ? parseWith(row.query, withMetadata(sent)) : refuseQuery(sent);
   // Before the body, which is the dearer one to read.
@@ -92,10 +96,11 @@ function keyOf(headers: Headers): string | null {
 }
 
 /** An id that cannot be one is an id that nobody has. */
-function sandboxIdOf(c: HonoContext): SandboxId {
-  const id = SandboxId.safeParse(c.req.param("id"));
-  if (!id.success) throw sandboxNotFound();
-  c.get("state").facts.sandboxId = id.data;
+function idOf(row: ApiRow, c: HonoContext): SandboxId | RunId {
+  const isRun = row.path.startsWith("/v1/runs/");
+  const id = (isRun ? RunId : SandboxId).safeParse(c.req.param("id"));
+  if (!id.success) throw isRun ? runNotFound() : sandboxNotFound();
+  c.get("state").facts[isRun ? "runId" : "sandboxId"] = id.data;
   return id.data;
 }
 

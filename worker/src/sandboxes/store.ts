@@ -1,8 +1,8 @@
-import { and, eq, gt, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
+import { and, eq, gt, inArray, isNotNull, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import type { HostId, SandboxId, TenantId } from "#contract/ids";
 import { type EndReason, type SandboxState, statesBefore } from "#contract/sandbox";
 import type { Db } from "../db/client.ts";
-import { type Rider, runBatch } from "../db/rider.ts";
+import { type Rider, runBatch, type Statement } from "../db/rider.ts";
 import { hosts, sandboxes } from "../db/schema.ts";
 import {
   followDeadlineStatement,
@@ -102,6 +102,17 @@ export async function markEnding(db: Db, tenantId: TenantId, id: SandboxId, endi
     )
     .returning();
   return rows[0];
+}
+
+/** Condemns the sandboxes whose ids a query gives, as a part of the batch of what they were for. */
+export function endingStatement(
+  db: Db,
+  tenantId: TenantId,
+  ending: { reason: EndReason; ofWhich: SQL },
+): Statement {
+  return db.run(sql`
+    UPDATE sandboxes SET state = 'ending', end_reason = ${ending.reason}
+    WHERE tenant_id = ${tenantId} AND state IN ${statesBefore("ending")} AND id IN (${ending.ofWhich})`);
 }
 
 /** Ends a sandbox of this generation and gives its slot back, both once. */

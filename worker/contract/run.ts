@@ -1,0 +1,178 @@
+import * as z from "zod";
+import { errorCodes } from "./errors.ts";
+import { ExecRequest } from "./exec.ts";
+import { RunId, SandboxId } from "./ids.ts";
+import { limits } from "./limits.ts";
+import { pageOf, pageQuery } from "./page.ts";
+import { CreateSandbox, EndReason, TemplateName } from "./sandbox.ts";
+import { absolutePath, byteLength, EnvVars, FilePath, homePath, Metadata } from "./text.ts";
+
+export const runStates = [
+  "queued",
+  "leased",
+  "running",
+  "succeeded",
+  "failed",
+  "timed_out",
+  "canceled",
+  "lost",
+] as const;
+export type RunState = (typeof runStates)[number];
+
+/**
+ * The only changes of state there are; every UPDATE names its allowed old states from this table. A lease that came to
+ * nothing may be queued again, under the next generation; what has begun to run is never run again.
+ */
+export const runTransitions: Record<RunState, readonly RunState[]> = {
+  queued: ["leased", "failed", "canceled", "lost"],
+  leased: ["queued", "running", "failed", "canceled", "lost"],
+  running: ["succeeded", "failed", "timed_out", "canceled", "lost"],
+  succeeded: [],
+  failed: [],
+  timed_out: [],
+  canceled: [],
+  lost: [],
+};
+
+/** The states from which `to` may be reached. */
+export function runStatesBefore(to: RunState): RunState[] {
+  return runStates.filter((from) => runTransitions[from].includes(to));
+}
+export const hasRunEnded = (state: RunState): boolean => runTransitions[state].length === 0;
+
+export const Language = z.enum(["python", "javascript", "bash"]);
+export type Language = z.infer<typeof Language>;
+
+/** How a source is run: its file, never a shell's argument. */
+export const languages: Record<Language, { file: string; program: string }> = {
+  python: { file: `${homePath}/main.py`, program: "python3" },
+  javascript: { file: `${homePath}/main.js`, program: "node" },
+  bash: { file: `${homePath}/main.sh`, program: "bash" },
+};
+
+const text = (maxBytes: number) =>
+  z
+    .string()
+    .refine((value) => value.isWellFormed(), "must be valid Unicode")
+    .refine((value) => byteLength(value) <= maxBytes, `at most ${maxBytes} bytes`);
+
+const RunFile = z
+  .strictObject({
+    path: FilePath,
+    content: text(limits.runFilesMaxBytes).optional(),
+    /** For bytes that are not text. */
+    contentBase64: z.base64().optional(),
+  })
+  .refine(
+    (file) => (file.content === undefined) !== (file.contentBase64 === undefined),
+    "must have one of content and contentBase64",
+  );
+export type RunFile = z.infer<typeof RunFile>;
+
+function sizeOf({ content, contentBase64 = "" }: RunFile): number {
+  if (content !== undefined) return byteLength(content);
+  return (contentBase64.length * 3) / 4 - (/={1,2}$/.exec(contentBase64)?.[0].length ?? 0);
+}
+
+export const CreateRun = z
+  .strictObject({
+    template: CreateSandbox.shape.template,
+    code: z
+      .strictObject({
+        language: Language,
+        source: text(limits.runSourceMaxBytes).min(1, "must not be empty"),
+      })
+      .optional(),
+    /** A string goes to `sh -c`; an array is never seen by a shell. */
+    command: ExecRequest.shape.command.optional(),
+    stdin: ExecRequest.shape.stdin,
+    /** Written before the command begins. Relative paths begin at the home, where it runs. */
+    files: z.array(RunFile).max(limits.runFilesMax).optional(),
+    env: EnvVars.optional(),
+    timeoutMs: z.int().min(1).max(limits.runTimeoutMaxMs).optional(),
+    cpu: CreateSandbox.shape.cpu,
+    memoryMiB: CreateSandbox.shape.memoryMiB,
+    metadata: Metadata.optional(),
+  })
+  .refine(
+    (run) => (run.code === undefined) !== (run.command === undefined),
+    "must have one of code and command",
+  )
+  .refine(({ files = [] }) => files.reduce((sum, file) => sum + sizeOf(file), 0) <= limits.runFilesMaxBytes, {
+    path: ["files"],
+    message: `at most ${limits.runFilesMaxBytes} bytes in all`,
+  })
+  .refine(
+    ({ files = [], code }) => {
+      const paths = files.map(({ path }) => absolutePath(path));
+      if (code) paths.push(languages[code.language].file);
+      return new Set(paths).size === paths.length;
+    },
+    { path: ["files"], message: "each path once, and not that of the code itself" },
+  );
+export type CreateRun = z.infer<typeof CreateRun>;
+
+const waitMessage = `must be a whole number of seconds from 0 to ${limits.runWaitMaxSeconds}`;
+export const CreateRunQuery = z.strictObject({
+  /** How long to wait for the end before answering 202. */
+  wait: z
+    .string()
+    .regex(/^\d{1,4}$/, waitMessage)
+    .transform(Number)
+    .pipe(z.int().max(limits.runWaitMaxSeconds, waitMessage))
+    .optional(),
+});
+
+const ms = z.number().min(0);
+const time = z.iso.datetime();
+
+/** A run without what it printed, as lists have it. */
+export const RunSummary = z.strictObject({
+  id: RunId,
+  state: z.enum(runStates),
+  template: TemplateName,
+  /** What it runs in, from the lease on. */
+  sandboxId: SandboxId.optional(),
+  metadata: Metadata,
+  timeoutMs: z.int(),
+  createdAt: time,
+  endedAt: time.optional(),
+  exitCode: z.int().optional(),
+  truncated: z.strictObject({ stdout: z.boolean(), stderr: z.boolean() }).optional(),
+  endReason: EndReason.optional(),
+  /** Why it has no exit code. */
+  error: z.strictObject({ code: z.enum(errorCodes), detail: z.string() }).optional(),
+  /** Whether the result is that of an earlier run. */
+  cached: z.literal(false),
+  /** Each phase that it has come through. */
+  timings: z.strictObject({
+    /** Until a sandbox was asked for. */
+    queuedMs: ms.optional(),
+    /** Until it was there. */
+    leaseMs: ms.optional(),
+    filesMs: ms.optional(),
+    execMs: ms.optional(),
+    totalMs: ms.optional(),
+  }),
+  /** What was held for it, and for how long. */
+  usage: z.strictObject({ cpu: z.number(), memoryMiB: z.int(), wallMs: ms }).optional(),
+});
+export type RunSummary = z.infer<typeof RunSummary>;
+
+export const Run = z.strictObject({
+  ...RunSummary.shape,
+  stdout: z.string().optional(),
+  stderr: z.string().optional(),
+});
+export type Run = z.infer<typeof Run>;
+
+export const ListRuns = z.strictObject({
+  ...pageQuery,
+  state: z.enum(runStates).optional(),
+  /** A name or an alias. */
+  template: TemplateName.optional(),
+});
+export type ListRuns = z.infer<typeof ListRuns>;
+
+export const RunPage = pageOf(RunSummary);
+export type RunPage = z.infer<typeof RunPage>;
