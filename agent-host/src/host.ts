@@ -109,7 +109,8 @@ function composeRoom(
     },
     prepared.templates,
   );
-  return { pool, memberLimits, freeMemoryMiB: freeMemory, cores: availableParallelism() };
+  const { totalMiB: memoryMiB } = readMachineMemory();
+  return { pool, memberLimits, freeMemoryMiB: freeMemory, memoryMiB, cores: availableParallelism() };
 }
 
 type InspectDeps = {

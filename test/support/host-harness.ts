@@ -55,6 +55,7 @@ export function hostHarness(options: Options = {}) {
     runtime,
     log,
     cores: 2,
+    memoryMiB: 65_536,
     memberLimits: limits,
     freeMemoryMiB,
     now: () => clock.nowMs,

@@ -29,7 +29,10 @@ export type LeaseStore = {
   /** The atomic claim of an id and generation. @returns false when it is taken already. */
   claim(lease: Lease): boolean;
   update(lease: Lease): void;
-  /** Puts the end on record, then forgets the lease: a crash in between repeats the end and loses nothing. */
+  /**
+   * Puts the end on record, then forgets the lease: a crash in between repeats the end and loses nothing. Never
+   * fails: on a full disk the lease stays until the control plane has heard of the end.
+   */
   end(end: SandboxEnd): void;
   leases(): Lease[];
   ends(): SandboxEnd[];
@@ -48,17 +51,30 @@ export function createLeaseStore(folder: string): LeaseStore {
   const leaseFolder = join(folder, "leases");
   const endFolder = join(folder, "ended");
   for (const path of [leaseFolder, endFolder]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  /** Ends that the disk had no room for. */
+  const unwritten = new Map<string, SandboxEnd>();
 
+  function end(record: SandboxEnd): void {
+    try {
+      replace(join(endFolder, fileName(record)), record);
+    } catch {
+      unwritten.set(fileName(record), record);
+      return;
+    }
+    rmSync(join(leaseFolder, fileName(record)), { force: true });
+  }
+  function acknowledge(record: Key): void {
+    const name = fileName(record);
+    rmSync(join(endFolder, name), { force: true });
+    if (unwritten.delete(name)) rmSync(join(leaseFolder, name), { force: true });
+  }
   return {
     claim: (lease) => writeNew(join(leaseFolder, fileName(lease)), JSON.stringify(lease)),
     update: (lease) => replace(join(leaseFolder, fileName(lease)), lease),
-    end(end) {
-      replace(join(endFolder, fileName(end)), end);
-      rmSync(join(leaseFolder, fileName(end)), { force: true });
-    },
+    end,
     leases: () => readFolder(leaseFolder, Lease),
-    ends: () => readFolder(endFolder, SandboxEnd),
-    acknowledge: (end) => rmSync(join(endFolder, fileName(end)), { force: true }),
+    ends: () => [...readFolder(endFolder, SandboxEnd), ...unwritten.values()],
+    acknowledge,
   };
 }
 

@@ -15,6 +15,8 @@ export type CreateDeps = EndDeps & {
   runtime: Pick<Runtime, "applyLimits" | "label" | "kill">;
   now: () => number;
   cores: number;
+  /** RAM of the machine: what no wait could ever make room for is refused as a mistake. */
+  memoryMiB: number;
   /** MiB that may still be promised to a sandbox beyond what a pool member has already. */
   freeMemoryMiB: () => number;
   memberLimits: CgroupLimits;
@@ -76,6 +78,10 @@ function admit(deps: CreateDeps, input: HostCreate): void {
       `cpu is ${input.cpu}, but hosts have ${deps.cores} cores; ask for fewer.`,
     );
   }
+  if (input.memoryMiB > deps.memoryMiB) {
+    const sentence = `memoryMiB is ${input.memoryMiB}, but hosts have ${deps.memoryMiB}; ask for less.`;
+    throw new HostError("invalid_request", sentence);
+  }
   if (input.memoryMiB - deps.memberLimits.memoryMiB > deps.freeMemoryMiB()) {
     throw new HostError("no_capacity", "This host has too little memory left; try again in a few seconds.");
   }
@@ -89,7 +95,7 @@ async function leaseIfNew(deps: CreateDeps, input: HostCreate, member: Member): 
   try {
     // Again: while this create waited for a member, the id or the room may have gone to another one.
     if (!isNew(deps, input)) return false;
-    isClaimed = deps.leases.claim(record);
+    isClaimed = claim(deps, record);
   } finally {
     if (!isClaimed) deps.pool.put(member);
   }
@@ -117,6 +123,16 @@ async function lease(deps: CreateDeps, { record, member, key, env }: Claimed): P
   void member.connection.closed.then(() => endSandbox(deps, live, "crashed"));
   // For people who look at the engine; nothing depends on it.
   void deps.runtime.label(member, `sbx-${record.sandboxId}-${record.generation}`).catch(() => undefined);
+}
+
+/** @throws HostError `no_capacity` when the disk takes no more records; another host may have room for its own. */
+function claim(deps: CreateDeps, record: Lease): boolean {
+  try {
+    return deps.leases.claim(record);
+  } catch (cause) {
+    deps.log.error({ err: cause }, "a lease could not be written");
+    throw new HostError("no_capacity", "This host cannot write its records at the moment.", { cause });
+  }
 }
 
 function leaseOf(deps: CreateDeps, input: HostCreate, member: Member, key: Buffer): Lease {
