@@ -4,5 +4,6 @@ export const testConfig: Config = {
   keySecret: "a key secret for tests, long enough",
   hostSecret: "a host secret for tests, long enough",
   sweepMs: 30_000,
+  retentionMs: 7 * 86_400_000,
   defaults: { cpu: 1, memoryMiB: 256, lifetimeSeconds: 900, idleSeconds: 300 },
 };

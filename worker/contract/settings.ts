@@ -52,6 +52,11 @@ export const settings = {
   SANDGATE_DEFAULT_IDLE_SECONDS: setting(integer(10, 86400), "300", "quiet time after which a sandbox ends"),
   SANDGATE_DEFAULT_LIFETIME_SECONDS: setting(integer(10, 86400), "900", "age at which a sandbox ends"),
   SANDGATE_SWEEP_SECONDS: setting(integer(1, 3600), "30", "interval of the reconciling sweeps"),
+  SANDGATE_RETENTION_DAYS: setting(
+    integer(2, 3650),
+    "7",
+    "days after which ended sandboxes and runs are forgotten",
+  ),
   SANDGATE_POOL_MIN: setting(
     integer(0, 1000),
     "2",

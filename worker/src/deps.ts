@@ -23,6 +23,7 @@ export type Deps = {
   catalog: Catalog;
   provider: SandboxProvider;
   defaults: Config["defaults"];
+  retentionMs: number;
   log: Log;
   now: Clock;
   random: () => number;
@@ -63,6 +64,7 @@ export function makeDeps(runtime: Runtime): Deps {
     catalog: makeCatalog({ db, now }),
     provider: runtime.provider ?? agentHostProvider({ hostKeys, now, fetch: call }),
     defaults: config.defaults,
+    retentionMs: config.retentionMs,
     log,
     now,
     random: runtime.random ?? Math.random,

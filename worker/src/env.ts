@@ -5,6 +5,7 @@ export type Config = {
   keySecret: string;
   hostSecret: string;
   sweepMs: number;
+  retentionMs: number;
   defaults: { cpu: number; memoryMiB: number; lifetimeSeconds: number; idleSeconds: number };
 };
 
@@ -24,6 +25,7 @@ export function configFrom(values: Resolved): Config {
     keySecret: values.SANDGATE_KEY_SECRET,
     hostSecret: values.SANDGATE_HOST_SECRET,
     sweepMs: values.SANDGATE_SWEEP_SECONDS * 1000,
+    retentionMs: values.SANDGATE_RETENTION_DAYS * 86_400_000,
     defaults: {
       cpu: values.SANDGATE_DEFAULT_CPU,
       memoryMiB: values.SANDGATE_DEFAULT_MEMORY_MIB,

@@ -108,6 +108,7 @@ export const sandboxes = sqliteTable(
     index("sandboxes_by_tenant_state").on(t.tenantId, t.state, t.createdAtMs, t.id),
     index("sandboxes_by_tenant_template").on(t.tenantId, t.template, t.createdAtMs, t.id),
     index("sandboxes_unended_by_host").on(t.hostId).where(sql`ended_at_ms IS NULL`),
+    index("sandboxes_ended").on(t.endedAtMs).where(sql`ended_at_ms IS NOT NULL`),
     index("sandboxes_unended_by_deadline").on(t.expiresAtMs).where(sql`ended_at_ms IS NULL`),
   ],
 );
@@ -123,6 +124,7 @@ export const reservations = sqliteTable(
   },
   (t) => [
     uniqueIndex("reservations_by_sandbox").on(t.sandboxId),
+    index("reservations_released").on(t.releasedAtMs).where(sql`released_at_ms IS NOT NULL`),
     index("reservations_held_by_tenant").on(t.tenantId).where(sql`released_at_ms IS NULL`),
     index("reservations_held_by_deadline").on(t.expiresAtMs).where(sql`released_at_ms IS NULL`),
   ],
@@ -160,6 +162,7 @@ export const runs = sqliteTable(
     index("runs_by_tenant").on(t.tenantId, t.createdAtMs, t.id),
     index("runs_by_tenant_state").on(t.tenantId, t.state, t.createdAtMs, t.id),
     index("runs_by_tenant_template").on(t.tenantId, t.template, t.createdAtMs, t.id),
+    index("runs_ended").on(t.endedAtMs).where(sql`ended_at_ms IS NOT NULL`),
     index("runs_unended_by_deadline").on(t.deadlineAtMs).where(sql`ended_at_ms IS NULL`),
   ],
 );
