@@ -65,7 +65,12 @@ const ofBodies: Case[] = [
   ["an empty command", 400, "invalid_request", () => exec({ command: "" })],
   ["a command of no words", 400, "invalid_request", () => exec({ command: [] })],
   ["a command with NUL", 400, "invalid_request", () => exec({ command: "echo \0" })],
-  ["a working folder in /proc", 422, "cwd_not_found", () => exec({ command: "true", cwd: "/proc/self/fd" })],
+  [
+    "A11: a working folder in /proc",
+    422,
+    "cwd_not_found",
+    () => exec({ command: "true", cwd: "/proc/self/fd" }),
+  ],
   ["a relative working folder", 400, "invalid_request", () => exec({ command: "true", cwd: "../.." })],
   [
     "a name of a variable with =",

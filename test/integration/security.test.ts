@@ -30,7 +30,7 @@ function call(row: ApiRow, as: As) {
 }
 
 describe.each(guarded)("%s", (_name, row) => {
-  test("refuses whoever has no valid key, alike, and without a database read for a made-up one", async () => {
+  test("A1: refuses whoever has no valid key, alike, and without a database read for a made-up one", async () => {
     const expired = await issueKey(h.deps, {
       tenantId: h.tenantId,
       name: "old",
@@ -139,7 +139,23 @@ describe.each([...onSandbox, ...onRun])("%s on an id that is none", (_name, row)
   });
 });
 
-test("no answer names a host, a generation or a stack", async () => {
+test("A2: a made-up key is refused as fast as one that is right up to its end", async () => {
+  const wrongEnd = h.key.slice(0, -1) + (h.key.endsWith("0") ? "1" : "0");
+  const wrongStart = `e2b_${h.key[4] === "0" ? "1" : "0"}${h.key.slice(5)}`;
+  const times: Record<string, number[]> = { [wrongEnd]: [], [wrongStart]: [] };
+  // Taken in turns, so that whatever slows the machine down slows both.
+  for (let i = 0; i < 2_000; i++) {
+    for (const key of [wrongEnd, wrongStart]) {
+      const startMs = performance.now();
+      await h.send("GET", "/v1/sandboxes", { key });
+      times[key]?.push(performance.now() - startMs);
+    }
+  }
+  const [end = 0, start = 0] = Object.values(times).map((each) => each.sort((a, b) => a - b)[1_000] ?? 0);
+  expect(Math.abs(end - start)).toBeLessThan(0.2 * Math.max(end, start));
+});
+
+test("A33: no answer names a host, a generation or a stack", async () => {
   h.provider.failNext("exec", new Error("connect ECONNREFUSED 10.0.0.7:4000 at /opt/secret.ts"));
   const { id } = await h.create();
   const response = await h.send("POST", `/v1/sandboxes/${id}/exec`, {
@@ -152,7 +168,7 @@ test("no answer names a host, a generation or a stack", async () => {
   expect(JSON.stringify(h.events.at(-1))).toContain("ECONNREFUSED");
 });
 
-test("keys, bodies and headers do not reach the log", async () => {
+test("A33: keys, bodies and headers do not reach the log", async () => {
   h.events.length = 0;
   await h.create({ env: { TOKEN: "canary-in-env" }, metadata: { m: "canary-in-metadata" } });
   await h.send("GET", "/v1/sandboxes", { key: "canary-key" });

@@ -1,6 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import { getRequestListener } from "@hono/node-server";
+import type { Server } from "node:http";
 import { pino } from "pino";
 import { SettingError } from "#contract/settings";
 import { readMigrations } from "#migrations/files";
@@ -15,14 +14,10 @@ import { runSweep } from "./jobs.ts";
 import type { Log } from "./log.ts";
 import { watchRequests } from "./node-drain.ts";
 import { nodeFetch } from "./node-fetch.ts";
+import { createNodeServer } from "./node-serve.ts";
 import { readNodeSettings } from "./node-settings.ts";
 
 const drainMs = 10_000;
-/** Headers that arrive slower than this are an attack or a dead peer; bodies have their own bound. */
-const headersTimeoutMs = 10_000;
-/** Covers the longest upload; a JSON body that dawdles holds one socket and no memory. */
-const requestTimeoutMs = 600_000;
-const connectionsMax = 10_000;
 
 async function main(): Promise<void> {
   const { values, dataDir, databaseUrl } = await readNodeSettings(process.env);
@@ -61,15 +56,7 @@ async function main(): Promise<void> {
 }
 
 function listen(deps: Deps, hostname: string, port: number): Promise<Server> {
-  const options = {
-    headersTimeout: headersTimeoutMs,
-    requestTimeout: requestTimeoutMs,
-    connectionsCheckingInterval: 2_000,
-    keepAliveTimeout: 65_000,
-    maxHeaderSize: 16 * 1024,
-  };
-  const server = createServer(options, getRequestListener(createApp(deps).fetch));
-  server.maxConnections = connectionsMax;
+  const server = createNodeServer(createApp(deps).fetch);
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, hostname, () => resolve(server));

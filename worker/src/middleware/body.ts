@@ -16,8 +16,11 @@ export async function readJson(request: Request): Promise<unknown> {
     throw new AppError("unsupported_media_type", "Send the body as application/json.");
   }
   refuseEncoding(request);
-  const value = parse(await readBytes(request, limits.jsonBodyMaxBytes));
-  refuseStrangeShapes(value);
+  const text = decode(await readBytes(request, limits.jsonBodyMaxBytes));
+  const value = parse(text);
+  // A name that comes twice would mean its first value to one reader and its last to another.
+  if (namesIn(value) !== namesWritten(text))
+    throw invalid([{ path: "", message: "must have each name once" }]);
   return value;
 }
 
@@ -66,21 +69,51 @@ function refuseEncoding(request: Request): void {
   throw new AppError("unsupported_media_type", "Send the body without a content encoding.");
 }
 
-function parse(bytes: Bytes): unknown {
+function decode(bytes: Bytes): string {
   try {
-    return JSON.parse(decoder.decode(bytes));
+    return decoder.decode(bytes);
   } catch (cause) {
-    throw new AppError("invalid_json", "The body is not valid JSON in UTF-8.", { cause });
+    throw notJson(cause);
   }
 }
 
-/** Refuses depth that schemas would recurse into, and the one key that is not data to JavaScript. */
-function refuseStrangeShapes(value: unknown, depth = 0): void {
-  if (typeof value !== "object" || value === null) return;
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw notJson(cause);
+  }
+}
+
+const notJson = (cause: unknown) =>
+  new AppError("invalid_json", "The body is not valid JSON in UTF-8.", { cause });
+
+/** Counts names, and refuses depth that schemas would recurse into and the one name that is not data to JavaScript. */
+function namesIn(value: unknown, depth = 0): number {
+  if (typeof value !== "object" || value === null) return 0;
   if (depth >= limits.jsonDepthMax) {
     throw invalid([{ path: "", message: `must not be nested deeper than ${limits.jsonDepthMax}` }]);
   }
   if (Object.hasOwn(value, "__proto__"))
     throw invalid([{ path: "__proto__", message: "cannot be used as a name" }]);
-  for (const inner of Object.values(value)) refuseStrangeShapes(inner, depth + 1);
+  let count = Array.isArray(value) ? 0 : Object.keys(value).length;
+  for (const inner of Object.values(value)) count += namesIn(inner, depth + 1);
+  return count;
+}
+
+/** How many names a JSON document has as it is written: outside of strings, a colon stands after names only. */
+function namesWritten(json: string): number {
+  let count = 0;
+  for (let i = 0; i < json.length; i++) {
+    if (json[i] === ":") count++;
+    else if (json[i] === '"') i = endOfString(json, i);
+  }
+  return count;
+}
+
+/** Where the string that begins at `start` has its closing quote. */
+function endOfString(json: string, start: number): number {
+  let i = start + 1;
+  while (i < json.length && json[i] !== '"') i += json[i] === "\\" ? 2 : 1;
+  return i;
 }

@@ -1,0 +1,71 @@
+import fc from "fast-check";
+import * as z from "zod";
+
+type Schema = {
+  type?: string;
+  anyOf?: Schema[];
+  enum?: unknown[];
+  const?: unknown;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  propertyNames?: Schema;
+  additionalProperties?: Schema | boolean;
+  items?: Schema;
+  minimum?: number;
+  maximum?: number;
+};
+
+/** What no field of ours is meant to hold. */
+const absurd: fc.Arbitrary<unknown> = fc.oneof(
+  fc.constantFrom<unknown[]>(0, -1, 1e308, -0, 2 ** 53 + 1, 0.1, "NaN", "", null, true, [], {}, [[]]),
+  fc.constantFrom("a;rm -rf /", "../..", "/proc/self/fd/7", "\0", "\uD800", "' OR 1=1--", "{{constructor}}"),
+  fc.string({ unit: "binary", maxLength: 50 }),
+  fc.dictionary(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), { maxKeys: 3 }),
+  fc.jsonValue(),
+);
+
+/** Mostly what a schema takes, with something absurd in some place or other. */
+export function nearly(schema: z.ZodType): fc.Arbitrary<unknown> {
+  // Its own words for "JSON Schema"; the few that we read are in `Schema`.
+  return fitting(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Schema);
+}
+
+function fitting(schema: Schema): fc.Arbitrary<unknown> {
+  return fc.oneof({ weight: 7, arbitrary: exactly(schema) }, { weight: 1, arbitrary: absurd });
+}
+
+function exactly(schema: Schema): fc.Arbitrary<unknown> {
+  if ("const" in schema) return fc.constant(schema.const);
+  if (schema.enum) return fc.constantFrom(...schema.enum);
+  if (schema.anyOf) return fc.oneof(...schema.anyOf.map(fitting));
+  const { minimum = -10, maximum = 100_000 } = schema;
+  const bounds = { min: Math.max(minimum, -(2 ** 31)), max: Math.min(maximum, 2 ** 31) };
+  switch (schema.type) {
+    case "integer":
+      return fc.integer(bounds);
+    case "number":
+      return fc.oneof(fc.constantFrom(0.5, 1, 2), fc.double({ ...bounds, noNaN: true }));
+    case "boolean":
+      return fc.boolean();
+    case "array":
+      return fc.array(fitting(schema.items ?? {}), { maxLength: 4 });
+    case "object":
+      return objects(schema);
+    default:
+      return fc.oneof(fc.constantFrom("base", "echo", "a.txt", "1", "QQ=="), fc.string({ maxLength: 20 }));
+  }
+}
+
+function objects({ properties, required = [], propertyNames, additionalProperties }: Schema) {
+  if (!properties) {
+    const values = typeof additionalProperties === "object" ? additionalProperties : {};
+    return fc.dictionary(fc.oneof(exactly(propertyNames ?? {}).map(String), fc.string()), fitting(values), {
+      maxKeys: 4,
+    });
+  }
+  const known = Object.entries(properties).map(([name, inner]) => [name, fitting(inner)] as const);
+  const unknown = fc.oneof({ weight: 9, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: fc.object() });
+  return fc
+    .tuple(fc.record(Object.fromEntries(known), { requiredKeys: required }), unknown)
+    .map(([object, more]) => ({ ...more, ...object }));
+}
