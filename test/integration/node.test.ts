@@ -60,7 +60,8 @@ const devEnv = () => parseEnvFile(readFileSync(join(dataDir, "dev.env"), "utf8")
 
 test("bootstrap leaves private files, and a second one keeps all that the first made", async () => {
   const names = ["secrets.env", "dev.env", "host/host.json"];
-  for (const name of names) expect(statSync(join(dataDir, name)).mode & 0o777).toBe(0o600);
+  for (const name of [...names, "sandgate.db"])
+    expect(statSync(join(dataDir, name)).mode & 0o777).toBe(0o600);
   const before = names.map((name) => readFileSync(join(dataDir, name), "utf8"));
   await bootstrap(environment, templates);
   expect(names.map((name) => readFileSync(join(dataDir, name), "utf8"))).toEqual(before);
