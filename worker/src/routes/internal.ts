@@ -28,15 +28,14 @@ export function mountInternal(app: App, deps: Deps): void {
 }
 
 async function heartbeat(deps: Deps, request: Request) {
-  const body = await readBytes(request, limits.jsonBodyMaxBytes);
   const { pathname, search } = new URL(request.url);
   const signed = await verifyHostRequest(deps, {
     method: request.method,
     pathAndQuery: pathname + search,
     headers: request.headers,
-    body,
+    readBody: () => readBytes(request, limits.jsonBodyMaxBytes),
   });
-  const said = parseWith(Heartbeat, jsonOf(body));
+  const said = parseWith(Heartbeat, jsonOf(signed.body));
   await recordHeartbeat(deps, signed, said);
   return reconcile(deps, said, signed.createdMs);
 }
