@@ -125,6 +125,22 @@ test("a running sandbox that its host no longer has is crashed, but not by an ol
   expect(await h.read(id)).toMatchObject({ state: "ended", endReason: "crashed" });
 });
 
+test("a heartbeat that was long on its way through us does not end what began meanwhile", async () => {
+  const init = await signed();
+  const started: string[] = [];
+  const slow = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      started.push((await h.create()).id);
+      h.clock.advance(limits.snapshotGraceMs + 1);
+      controller.enqueue(new TextEncoder().encode(String(init.body)));
+      controller.close();
+    },
+  });
+  const response = await send({ ...init, body: slow, duplex: "half" } as RequestInit);
+  expect(response.status).toBe(200);
+  expect((await h.read(started[0] ?? "")).state).toBe("running");
+});
+
 test("nobody's body is read before a host's signature", async () => {
   const init = await signed();
   const headers = {
