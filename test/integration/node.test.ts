@@ -76,6 +76,23 @@ test("bootstrap leaves private files, and a second one keeps all that the first 
   ]);
 });
 
+test("secrets that an operator has set stay as they are written, and the missing ones are added", async () => {
+  const path = join(dataDir, "secrets.env");
+  const before = readFileSync(path, "utf8");
+  const own = `# from the vault\nSANDGATE_KEY_SECRET="${"0".repeat(32)} # not a comment"`;
+  writeFileSync(path, own);
+  await bootstrap(environment, templates);
+  const text = readFileSync(path, "utf8");
+  expect(text.startsWith(`${own}\n`)).toBe(true);
+  expect(Object.keys(parseEnvFile(text)).sort()).toEqual([
+    "SANDGATE_ADMIN_KEY",
+    "SANDGATE_HOST_SECRET",
+    "SANDGATE_KEY_SECRET",
+  ]);
+  writeFileSync(path, before);
+  await bootstrap(environment, templates);
+});
+
 test("another port changes the addresses and nothing else", async () => {
   const before = devEnv();
   await bootstrap({ ...environment, SANDGATE_PORT: "9999" }, templates);
