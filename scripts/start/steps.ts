@@ -83,8 +83,9 @@ function probeStep(input: PrepareInput, engine: Engine, sandboxdPath: string): P
 
 function imageStep(input: PrepareInput, engine: Engine): Promise<TemplateImage> {
   return step(input, "Image of the template base", async (report) => {
-    const runner = createRunner({ report, signal: input.signal });
-    const value = await ensureBaseImage({ engine, dataDir: resolve(input.dataDir), runner, report });
+    const { signal } = input;
+    const runner = createRunner({ report, signal });
+    const value = await ensureBaseImage({ engine, dataDir: resolve(input.dataDir), runner, report, signal });
     return { value, sentence: `Image ${value.image} ${value.built ? `built (${value.how})` : "up to date"}` };
   });
 }
