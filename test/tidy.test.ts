@@ -13,7 +13,7 @@ const layers = [
   "runs batches workflows",
   "webhooks notifications",
   "middleware routes dialects",
-  "app deps jobs background node-settings node-fetch",
+  "app deps jobs background limiter node-settings node-fetch",
   "node bootstrap index",
 ].map((row) => row.split(" "));
 

@@ -26,6 +26,8 @@ export type StackInput = {
   environment: NodeJS.ProcessEnv;
   /** How a program is started as root from here; empty where we are root. */
   asRoot: string[];
+  /** The program that serves the API; the Node entry unless told otherwise. */
+  controlPlaneEntry?: string;
 };
 
 /**
@@ -41,7 +43,7 @@ export async function startStack(input: StackInput): Promise<Stack> {
   await mkdir(logFolder, { recursive: true, mode: 0o700 });
   const controlPlane = startChild({
     name: "The control plane",
-    entry: "worker/src/node.ts",
+    entry: input.controlPlaneEntry ?? "worker/src/node.ts",
     environment,
     logPath: join(logFolder, "control-plane.log"),
   });

@@ -2,7 +2,7 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PoolState } from "#contract/host";
-import { type Stack, startStack } from "../../scripts/start/stack.ts";
+import { type Stack, type StackInput, startStack } from "../../scripts/start/stack.ts";
 import { Api } from "./api.ts";
 import { machine, scratchFolder } from "./machine.ts";
 
@@ -18,11 +18,14 @@ const defaultTarget = "4";
 const poolDeadlineMs = 30_000;
 
 /** Control plane and agent-host as `npm start` runs them, with a data folder and a port of the test's own. */
-export async function testStack(environment: Record<string, string> = {}): Promise<TestStack> {
+export async function testStack(
+  environment: Record<string, string> = {},
+  start: (input: StackInput) => Promise<Stack> = startStack,
+): Promise<TestStack> {
   const folder = scratchFolder();
   const target = Number(environment.SANDGATE_POOL_TARGET ?? defaultTarget);
   try {
-    const stack = await startStack({
+    const stack = await start({
       prepared: await machine(),
       dataDir: folder.path,
       environment: {

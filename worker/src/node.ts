@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   const logger = pino({ level: values.SANDGATE_LOG_LEVEL, base: null });
   const log: Log = ({ level, ...event }) => logger[level](event);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const client = await openNodeClient(databaseUrl);
+  const client = await openNodeClient(databaseUrl, values.SANDGATE_DATABASE_TOKEN);
   const applied = await migrate(guardClient(client), await readMigrations(), Date.now());
   if (applied.length > 0) log({ level: "info", event: "migrated", applied });
   const { background, settled } = trackBackground(log);
