@@ -1,11 +1,13 @@
 import type { Server } from "node:http";
 import type { Logger } from "pino";
+import { claimHost } from "./claim-host.ts";
 import type { HostConfig } from "./config.ts";
 import type { Engine } from "./engine/request.ts";
 import { composeHost, type Host, inspectOnce } from "./host.ts";
 import type { Finding } from "./preflight/finding.ts";
 import { createHostApp } from "./routes/app.ts";
 import { endSandbox } from "./sandboxes/end.ts";
+import { endAll } from "./sandboxes/end-all.ts";
 import { reap } from "./sandboxes/reap.ts";
 import { recover } from "./sandboxes/recover.ts";
 import { sweep } from "./sandboxes/sweep.ts";
@@ -19,6 +21,7 @@ export type RunningHost = { url: string; findings: Finding[]; stop(): Promise<vo
 
 /** Brings a host up: what a former life left is adopted or removed first, then the pool, then the door opens. */
 export async function runHost(config: HostConfig, engine: Engine, log: Logger): Promise<RunningHost> {
+  const release = await claimHost(config.identity.hostId);
   const host = await composeHost(config, engine, log);
   try {
     const digests = new Set(config.prepared.templates.map(({ digest }) => digest));
@@ -32,9 +35,9 @@ export async function runHost(config: HostConfig, engine: Engine, log: Logger): 
     host.state.url = config.settings.SANDGATE_HOST_URL || url;
     await host.pulse.now();
     const timers = startTimers(host);
-    return { url, findings, stop: () => drain(host, server, timers) };
+    return { url, findings, stop: () => drain(host, server, timers).finally(release) };
   } catch (cause) {
-    await removeAll(host);
+    await removeAll(host).finally(release);
     throw cause;
   }
 }
@@ -96,8 +99,7 @@ async function drain(host: Host, server: Server, timers: NodeJS.Timeout[]): Prom
 }
 
 async function removeAll(host: Host): Promise<void> {
-  await Promise.all(host.registry.all().map((live) => endSandbox(host, live, "host_lost")));
-  await host.pool.drain();
+  await endAll(host);
   host.uids.close();
   host.folders.close();
 }

@@ -11,28 +11,34 @@ export type Database = { url: string; token: string; stop: () => Promise<void> }
  * The stack as it runs on Cloudflare, on this machine: the control plane in workerd, its database over HTTP, and the
  * same agent-host. Migrations are applied over HTTP before the worker starts.
  */
-export async function startEdgeStack(input: StackInput, startDatabase = startLocalHrana): Promise<Stack> {
-  const database = await startDatabase(input);
-  const environment = {
-    ...input.environment,
-    SANDGATE_DATABASE_URL: database.url,
-    SANDGATE_DATABASE_TOKEN: database.token,
-  };
+export async function startEdgeStack(given: StackInput): Promise<Stack> {
+  const { input, stop: stopDatabase } = await onEdge(given);
   try {
-    const stack = await startStack({
-      ...input,
-      environment,
-      controlPlaneEntry: "scripts/edge/worker-process.ts",
-    });
+    const stack = await startStack(input);
     const stop = async () => {
       await stack.stop();
-      await database.stop();
+      await stopDatabase();
     };
     return { ...stack, stop };
   } catch (cause) {
-    await database.stop();
+    await stopDatabase();
     throw cause;
   }
+}
+
+/** Starts the database of an edge stack, and says how a stack is started over it. */
+export async function onEdge(given: StackInput, startDatabase = startLocalHrana) {
+  const database = await startDatabase(given);
+  const input: StackInput = {
+    ...given,
+    environment: {
+      ...given.environment,
+      SANDGATE_DATABASE_URL: database.url,
+      SANDGATE_DATABASE_TOKEN: database.token,
+    },
+    controlPlaneEntry: "scripts/edge/worker-process.ts",
+  };
+  return { input, stop: database.stop };
 }
 
 async function startLocalHrana({ dataDir, environment }: StackInput): Promise<Database> {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { StopError } from "#templates/stop";
@@ -43,6 +43,7 @@ export function startChild(input: ChildInput): Child {
     "--stop-with-parent",
   ];
   const [program = process.execPath, ...args] = command;
+  const log = openLog(input.logPath);
   const child = spawn(program, args, {
     cwd: projectFolder,
     env: input.environment,
@@ -50,9 +51,8 @@ export function startChild(input: ChildInput): Child {
     // Ctrl-C reaches every process of the terminal's group; the order of stopping is ours to keep.
     detached: true,
   });
-  const log = createWriteStream(input.logPath, { flags: "a", mode: 0o600 });
-  child.stdout.pipe(log, { end: false });
-  child.stderr.pipe(log, { end: false });
+  child.stdout.on("data", log.write);
+  child.stderr.on("data", log.write);
   let lastWords = "";
   child.stderr.on("data", (chunk: Buffer) => {
     lastWords = (lastWords + chunk.toString()).slice(-2_000);
@@ -61,7 +61,7 @@ export function startChild(input: ChildInput): Child {
   const ended = new Promise<string>((resolve) => {
     child.once("error", (cause) => resolve(`${input.name} could not be started: ${cause.message}`));
     child.once("close", (code) => {
-      log.end();
+      log.close();
       resolve(sentenceOf(input, lastWords, code));
     });
   });
@@ -80,6 +80,19 @@ export function startChild(input: ChildInput): Child {
       clearTimeout(timer);
     },
   };
+}
+
+/** A log that loses lines on a full disk: neither who is logged nor who logs may end or wait for that. */
+function openLog(path: string) {
+  const file = openSync(path, "a", 0o600);
+  const write = (chunk: Buffer) => {
+    try {
+      writeSync(file, chunk);
+    } catch {
+      // There is room again at some time, and then there are lines again.
+    }
+  };
+  return { write, close: () => closeSync(file) };
 }
 
 function readyLine(child: ChildProcess, input: ChildInput, ended: Promise<string>) {

@@ -4,8 +4,9 @@ import { parseEnvFile } from "#contract/envfile";
 import type { Ready } from "#contract/meta";
 import type { Finding } from "#host/preflight/finding";
 import { loadManifests } from "#templates/manifest";
+import { StopError } from "#templates/stop";
 import { bootstrap } from "#worker/bootstrap";
-import { type Child, startChild } from "./child.ts";
+import { type Child, type ChildInput, startChild } from "./child.ts";
 import type { PreparedMachine } from "./steps.ts";
 
 export type Stack = {
@@ -39,21 +40,10 @@ export async function startStack(input: StackInput): Promise<Stack> {
   const environment = { ...input.environment, SANDGATE_DATA_DIR: dataDir };
   const { url, devEnvFile } = await bootstrap(environment, await templateRows(prepared));
   await writePrepared(dataDir, prepared);
-  const logFolder = join(dataDir, "logs");
-  await mkdir(logFolder, { recursive: true, mode: 0o700 });
-  const controlPlane = startChild({
-    name: "The control plane",
-    entry: input.controlPlaneEntry ?? "worker/src/node.ts",
-    environment,
-    logPath: join(logFolder, "control-plane.log"),
-  });
-  const agentHost = startChild({
-    name: "The agent-host",
-    entry: "agent-host/src/main.ts",
-    environment,
-    logPath: join(logFolder, "agent-host.log"),
-    asRoot: input.asRoot,
-  });
+  await mkdir(join(dataDir, "logs"), { recursive: true, mode: 0o700 });
+  const program = programs(input);
+  const controlPlane = startChild(program.controlPlane);
+  const agentHost = startChild(program.agentHost);
   const stop = async () => {
     await agentHost.stop();
     await controlPlane.stop();
@@ -69,6 +59,26 @@ export async function startStack(input: StackInput): Promise<Stack> {
     await stop();
     throw cause;
   }
+}
+
+/** How the two programs over a data folder are started. */
+export function programs(input: Omit<StackInput, "prepared">) {
+  const environment = { ...input.environment, SANDGATE_DATA_DIR: input.dataDir };
+  const logFolder = join(input.dataDir, "logs");
+  const controlPlane: ChildInput = {
+    name: "The control plane",
+    entry: input.controlPlaneEntry ?? "worker/src/node.ts",
+    environment,
+    logPath: join(logFolder, "control-plane.log"),
+  };
+  const agentHost: ChildInput = {
+    name: "The agent-host",
+    entry: "agent-host/src/main.ts",
+    environment,
+    logPath: join(logFolder, "agent-host.log"),
+    asRoot: input.asRoot,
+  };
+  return { controlPlane, agentHost };
 }
 
 async function templateRows(prepared: PreparedMachine) {
@@ -91,14 +101,14 @@ async function writePrepared(dataDir: string, prepared: PreparedMachine): Promis
 const placedMs = 20_000;
 
 /** The host is heard once its first heartbeat has come, which may be a moment after both are up. */
-async function waitUntilPlaced(url: string): Promise<void> {
+export async function waitUntilPlaced(url: string): Promise<void> {
   const endMs = performance.now() + placedMs;
   for (;;) {
     const response = await fetch(`${url}/readyz`).catch(() => undefined);
     const ready = (await response?.json().catch(() => undefined)) as Partial<Ready> | undefined;
     if (ready?.status === "ok") return;
     if (performance.now() > endMs)
-      throw new Error("The control plane does not hear the agent-host; see their logs.");
+      throw new StopError("The control plane does not hear the agent-host; see their logs.");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -17,6 +17,7 @@ export const baseTemplate = { name: "base", digest: "digest-1", image: "image-1"
 type Options = {
   runtime?: FakeRuntime;
   folder?: string;
+  min?: number;
   target?: number;
   max?: number;
   freeMemoryMiB?: number;
@@ -34,7 +35,12 @@ export function hostHarness(options: Options = {}) {
   const pool: Pool = new Pool(
     {
       runtime,
-      settings: { min: 0, target: options.target ?? 3, max: options.max ?? 50, memberLimits: limits },
+      settings: {
+        min: options.min ?? 0,
+        target: options.target ?? 3,
+        max: options.max ?? 50,
+        memberLimits: limits,
+      },
       allocated: () => registry.size,
       roomByMemory: () => Math.floor(freeMemoryMiB() / limits.memoryMiB),
       log,
@@ -49,6 +55,7 @@ export function hostHarness(options: Options = {}) {
     runtime,
     log,
     cores: 2,
+    memoryMiB: 65_536,
     memberLimits: limits,
     freeMemoryMiB,
     now: () => clock.nowMs,

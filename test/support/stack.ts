@@ -2,54 +2,100 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PoolState } from "#contract/host";
-import { type Stack, type StackInput, startStack } from "../../scripts/start/stack.ts";
+import { startChild } from "../../scripts/start/child.ts";
+import {
+  programs,
+  type Stack,
+  type StackInput,
+  startStack,
+  waitUntilPlaced,
+} from "../../scripts/start/stack.ts";
 import { Api } from "./api.ts";
 import { machine, scratchFolder } from "./machine.ts";
 
+type Program = "controlPlane" | "agentHost";
 export type TestStack = Stack & {
   api: Api;
   dataDir: string;
+  poolTarget: number;
   /** Resolves once the pool has reached its target. */
   poolIsFull(): Promise<void>;
+  /** `kill -9`; resolves once the process is gone. */
+  kill(program: Program): Promise<void>;
+  /** Starts what was killed again over the same data folder, one after the other, until all is ready. */
+  startAgain(...killed: Program[]): Promise<void>;
   dispose(): Promise<void>;
 };
+
+type Prepare = (input: StackInput) => Promise<{ input: StackInput; stop: () => Promise<void> }>;
 
 const defaultTarget = "4";
 const poolDeadlineMs = 30_000;
 
-/** Control plane and agent-host as `npm start` runs them, with a data folder and a port of the test's own. */
+/**
+ * Control plane and agent-host as `npm start` runs them, with a data folder and a port of the test's own.
+ * @param dataDir where the test needs a certain folder; it stays the test's to remove
+ * @param prepare starts what the stack needs beside it, and says how the stack is to use that
+ */
 export async function testStack(
-  environment: Record<string, string> = {},
-  start: (input: StackInput) => Promise<Stack> = startStack,
+  overrides: Record<string, string> = {},
+  dataDir?: string,
+  prepare: Prepare = async (input) => ({ input, stop: async () => undefined }),
 ): Promise<TestStack> {
-  const folder = scratchFolder();
-  const target = Number(environment.SANDGATE_POOL_TARGET ?? defaultTarget);
-  try {
-    const stack = await start({
-      prepared: await machine(),
-      dataDir: folder.path,
-      environment: {
-        ...process.env,
-        SANDGATE_PORT: String(await freePort()),
-        SANDGATE_POOL_TARGET: defaultTarget,
-        ...environment,
-      },
-      asRoot: [],
-    });
-    return {
-      ...stack,
-      api: new Api(stack.url, stack.apiKey),
-      dataDir: folder.path,
-      poolIsFull: () => poolIsFull(stack.hostUrl, target),
-      async dispose() {
-        await stack.stop();
-        folder.dispose();
-      },
-    };
-  } catch (cause) {
+  const folder = dataDir === undefined ? scratchFolder() : { path: dataDir, dispose: () => undefined };
+  const environment = {
+    ...process.env,
+    SANDGATE_PORT: String(await freePort()),
+    SANDGATE_POOL_TARGET: defaultTarget,
+    ...overrides,
+  };
+  const given = { prepared: await machine(), dataDir: folder.path, environment, asRoot: [] };
+  const { input, stop } = await prepare(given);
+  const dispose = async () => {
+    await stop();
     folder.dispose();
+  };
+  try {
+    return control(await startStack(input), programs(input), { path: folder.path, dispose });
+  } catch (cause) {
+    await dispose();
     throw cause;
   }
+}
+
+function control(
+  started: Stack,
+  program: ReturnType<typeof programs>,
+  folder: { path: string; dispose(): Promise<void> },
+): TestStack {
+  const stack: TestStack = {
+    ...started,
+    api: new Api(started.url, started.apiKey),
+    dataDir: folder.path,
+    poolTarget: Number(program.agentHost.environment.SANDGATE_POOL_TARGET),
+    poolIsFull: () => poolIsFull(stack.hostUrl, stack.poolTarget),
+    async kill(name) {
+      process.kill(stack[name].pid, "SIGKILL");
+      await stack[name].died;
+    },
+    async startAgain(...killed) {
+      for (const name of killed) {
+        stack[name] = startChild(program[name]);
+        const ready = await stack[name].ready;
+        if (name === "agentHost") stack.hostUrl = String(ready.url);
+      }
+      await waitUntilPlaced(stack.url);
+    },
+    async stop() {
+      await stack.agentHost.stop();
+      await stack.controlPlane.stop();
+    },
+    async dispose() {
+      await stack.stop();
+      await folder.dispose();
+    },
+  };
+  return stack;
 }
 
 async function poolIsFull(hostUrl: string, target: number): Promise<void> {

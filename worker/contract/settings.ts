@@ -93,7 +93,9 @@ export type Resolved = {
 type Origin = Record<string, string | undefined>;
 
 /** A setting has a value that cannot be used; the message names it and what would do. */
-export class SettingError extends Error {}
+export class SettingError extends Error {
+  override readonly name = "SettingError";
+}
 
 /**
  * Resolves every setting: environment before file before default.

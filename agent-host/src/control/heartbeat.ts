@@ -24,13 +24,13 @@ const endedPerBeatMax = 1000;
 export async function beat(deps: HeartbeatDeps): Promise<void> {
   const takenAtMs = deps.now();
   const { hostId, code } = deps.identity;
-  const live = deps.registry.all().filter((each) => !each.ending);
   const heartbeat: Heartbeat = {
     hostId,
     code,
     takenAtMs,
     ...deps.facts(),
-    live: live.map(({ lease: { sandboxId, generation, expiresAtMs } }) => ({
+    // What is being ended is live until its end is on record: in neither list it would count as crashed.
+    live: deps.registry.all().map(({ lease: { sandboxId, generation, expiresAtMs } }) => ({
       sandboxId,
       generation,
       expiresAtMs,
@@ -56,18 +56,23 @@ export async function beat(deps: HeartbeatDeps): Promise<void> {
   await obey(deps, HeartbeatReply.parse(await response.json()));
 }
 
-/** The generation is compared each time: an order about an older life of an id must not touch a newer one. */
+/**
+ * The generation is compared each time: an order about an older life of an id must not touch a newer one. Kills come
+ * before deadlines, which need room on the disk.
+ */
 async function obey(deps: HeartbeatDeps, reply: HeartbeatReply): Promise<void> {
   for (const end of reply.acknowledged) deps.leases.acknowledge(end);
-  for (const { sandboxId, generation, expiresAtMs } of reply.deadlines) {
+  const current = ({ sandboxId, generation }: { sandboxId: string; generation: number }) => {
     const live = deps.registry.peek(sandboxId);
-    if (live && !live.ending && live.lease.generation === generation)
-      patchSandbox(deps, live, { expiresAtMs });
+    return live && !live.ending && live.lease.generation === generation ? live : undefined;
+  };
+  const kills = reply.kill.map((order) => {
+    const live = current(order);
+    return live && endSandbox(deps, live, order.reason);
+  });
+  await Promise.all(kills);
+  for (const order of reply.deadlines) {
+    const live = current(order);
+    if (live) patchSandbox(deps, live, order);
   }
-  await Promise.all(
-    reply.kill.map(({ sandboxId, generation, reason }) => {
-      const live = deps.registry.peek(sandboxId);
-      return live?.lease.generation === generation ? endSandbox(deps, live, reason) : undefined;
-    }),
-  );
 }

@@ -5,6 +5,7 @@ import { SandboxEnd } from "#contract/host";
 import { SandboxId, TenantId } from "#contract/ids";
 import { TemplateName } from "#contract/sandbox";
 import { MemberId } from "#contract/sandboxd";
+import { writeNew } from "../write-new.ts";
 
 /** What this host has handed out: written before use, removed after the end. */
 export const Lease = z.strictObject({
@@ -28,7 +29,10 @@ export type LeaseStore = {
   /** The atomic claim of an id and generation. @returns false when it is taken already. */
   claim(lease: Lease): boolean;
   update(lease: Lease): void;
-  /** Puts the end on record, then forgets the lease: a crash in between repeats the end and loses nothing. */
+  /**
+   * Puts the end on record, then forgets the lease: a crash in between repeats the end and loses nothing. Never
+   * fails: on a full disk the lease stays until the control plane has heard of the end.
+   */
   end(end: SandboxEnd): void;
   leases(): Lease[];
   ends(): SandboxEnd[];
@@ -47,26 +51,30 @@ export function createLeaseStore(folder: string): LeaseStore {
   const leaseFolder = join(folder, "leases");
   const endFolder = join(folder, "ended");
   for (const path of [leaseFolder, endFolder]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  /** Ends that the disk had no room for. */
+  const unwritten = new Map<string, SandboxEnd>();
 
-  function claim(lease: Lease): boolean {
+  function end(record: SandboxEnd): void {
     try {
-      writeFileSync(join(leaseFolder, fileName(lease)), JSON.stringify(lease), { flag: "wx", mode: 0o600 });
-      return true;
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
-      throw cause;
+      replace(join(endFolder, fileName(record)), record);
+    } catch {
+      unwritten.set(fileName(record), record);
+      return;
     }
+    rmSync(join(leaseFolder, fileName(record)), { force: true });
+  }
+  function acknowledge(record: Key): void {
+    const name = fileName(record);
+    rmSync(join(endFolder, name), { force: true });
+    if (unwritten.delete(name)) rmSync(join(leaseFolder, name), { force: true });
   }
   return {
-    claim,
+    claim: (lease) => writeNew(join(leaseFolder, fileName(lease)), JSON.stringify(lease)),
     update: (lease) => replace(join(leaseFolder, fileName(lease)), lease),
-    end(end) {
-      replace(join(endFolder, fileName(end)), end);
-      rmSync(join(leaseFolder, fileName(end)), { force: true });
-    },
+    end,
     leases: () => readFolder(leaseFolder, Lease),
-    ends: () => readFolder(endFolder, SandboxEnd),
-    acknowledge: (end) => rmSync(join(endFolder, fileName(end)), { force: true }),
+    ends: () => [...readFolder(endFolder, SandboxEnd), ...unwritten.values()],
+    acknowledge,
   };
 }
 
@@ -75,20 +83,24 @@ function replace(path: string, value: unknown): void {
   renameSync(`${path}.new`, path);
 }
 
-/** A file that cannot be read as what it should be was cut short by a crash: nobody was answered from it. */
+/**
+ * A file that does not hold what it should was cut short by a crash: nobody was answered from it.
+ * @throws Error when a file cannot be read at all; it is kept then
+ */
 function readFolder<T>(folder: string, schema: z.ZodType<T>): T[] {
   const records: T[] = [];
   for (const name of readdirSync(folder)) {
-    const record = name.endsWith(".json") ? schema.safeParse(parse(join(folder, name))) : undefined;
-    if (record?.success) records.push(record.data);
+    const text = name.endsWith(".json") ? readFileSync(join(folder, name), "utf8") : "";
+    const record = schema.safeParse(parse(text));
+    if (record.success) records.push(record.data);
     else rmSync(join(folder, name), { force: true });
   }
   return records;
 }
 
-function parse(path: string): unknown {
+function parse(text: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, "utf8"));
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -25,7 +25,7 @@ export class Pool {
   readonly #shelves: Map<string, Shelf>;
   readonly #starting = new Set<string>();
   readonly #underWay = new Set<Promise<void>>();
-  readonly #retries = new Set<NodeJS.Timeout>();
+  readonly #retries = new Map<Shelf, NodeJS.Timeout>();
   #isOpen = true;
 
   constructor(deps: PoolDeps, templates: TemplateImage[]) {
@@ -44,13 +44,17 @@ export class Pool {
     return undefined;
   }
 
-  /** Fills up and waits until every template has `min` warm members. @returns false when `deadlineMs` came first. */
+  /**
+   * Fills up and waits until every template has `min` warm members.
+   * @returns false when `deadlineMs` came first, or when there is no room for them, as after the restart of a full host.
+   */
   async warmUp(deadlineMs: number): Promise<boolean> {
     const endMs = performance.now() + deadlineMs;
-    const isWarm = () =>
-      [...this.#shelves.values()].every((shelf) => shelf.available.length >= this.#deps.settings.min);
+    const shelves = [...this.#shelves.values()];
+    const isWarm = () => shelves.every((shelf) => shelf.available.length >= this.#deps.settings.min);
+    const isStuck = () => shelves.every((shelf) => shelf.isQuiet && startsWanted(this.#facts(shelf)) === 0);
     this.refill();
-    while (!isWarm() && performance.now() < endMs) await sleep(10);
+    while (!isWarm() && !isStuck() && performance.now() < endMs) await sleep(10);
     return isWarm();
   }
 
@@ -82,8 +86,8 @@ export class Pool {
       void this.discard(member);
     }
     const facts = this.#facts(shelf);
-    const canStart = facts.total < facts.max && facts.roomByMemory > 0 && shelf.failures === 0;
-    if (!canStart && shelf.starting <= shelf.waiting) throw noCapacity();
+    const room = shelf.failures === 0 ? Math.min(facts.max - facts.total, facts.roomByMemory) : 0;
+    if (shelf.waiting >= shelf.starting + room) throw noCapacity();
     const coming = shelf.wait(deadlineMs);
     this.refill();
     return { member: await coming, isWarm: false };
@@ -134,7 +138,7 @@ export class Pool {
   /** Ends the pool: nothing is started or handed out any more, and what is warm is removed. */
   async drain(): Promise<void> {
     this.#isOpen = false;
-    for (const timer of this.#retries) clearTimeout(timer);
+    for (const timer of this.#retries.values()) clearTimeout(timer);
     for (const shelf of this.#shelves.values()) {
       shelf.refuseAll();
       for (const member of shelf.available.splice(0)) void this.discard(member);
@@ -190,12 +194,19 @@ export class Pool {
     this.#deps.log.warn({ err: cause, template: shelf.template.name, delayMs }, "a sandbox did not start");
     // Other starts under way may still serve those who wait.
     if (shelf.starting === 0) shelf.refuseAll(cause);
-    if (!this.#isOpen) return;
-    const timer = setTimeout(() => {
-      this.#retries.delete(timer);
-      if (this.#isOpen) this.#start(shelf);
-    }, delayMs);
-    this.#retries.add(timer);
+    // One try for all that have failed: each of them for itself would pass the room that there is by then.
+    if (this.#isOpen && !this.#retries.has(shelf))
+      this.#retries.set(
+        shelf,
+        setTimeout(() => this.#retry(shelf), delayMs),
+      );
+  }
+
+  #retry(shelf: Shelf): void {
+    this.#retries.delete(shelf);
+    if (shelf.starting > 0) return; // what comes of it decides
+    if (startsWanted(this.#facts(shelf)) > 0) this.#start(shelf);
+    else shelf.failures = 0; // nobody wants one now; the next who does tries anew
   }
 
   #lost(shelf: Shelf, member: Member, reason: Error): void {
@@ -210,7 +221,8 @@ export class Pool {
   #track(work: Promise<void>): Promise<void> {
     const tracked = work.finally(() => {
       this.#underWay.delete(tracked);
-      this.refill();
+      // Later, since whoever was handed a member has not counted it in yet.
+      setImmediate(() => this.refill());
     });
     this.#underWay.add(tracked);
     return tracked;

@@ -3,7 +3,6 @@ import type * as z from "zod";
 import { FileQuery } from "#contract/files";
 import { HostCreate, HostExec, HostPatch } from "#contract/host";
 import { SandboxId } from "#contract/ids";
-import { limits } from "#contract/limits";
 import { HostError } from "../errors.ts";
 import { type CreateDeps, createSandbox } from "../sandboxes/create.ts";
 import { endSandbox } from "../sandboxes/end.ts";
@@ -12,13 +11,15 @@ import { readFileIn, writeFileIn } from "../sandboxes/files.ts";
 import { patchSandbox } from "../sandboxes/patch.ts";
 import type { Live } from "../sandboxes/registry.ts";
 import { type SignedDeps, type SignedEnv, signed } from "./signed.ts";
+import { settleUpload, type UploadEnv, uploadChunks } from "./upload.ts";
 
+type RouteEnv = SignedEnv & UploadEnv;
 export type SandboxRouteDeps = CreateDeps & ExecDeps & SignedDeps;
 
 /** One line per verb: the signed tenant decides what is found, the id in the path must be the signed one. */
-export function sandboxRoutes(deps: SandboxRouteDeps): Hono<SignedEnv> {
-  const app = new Hono<SignedEnv>();
-  const find = (c: Context<SignedEnv>): Live => {
+export function sandboxRoutes(deps: SandboxRouteDeps): Hono<RouteEnv> {
+  const app = new Hono<RouteEnv>();
+  const find = (c: Context<RouteEnv>): Live => {
     const id = SandboxId.safeParse(c.req.param("id"));
     if (!id.success || id.data !== c.get("sandbox"))
       throw new HostError("sandbox_not_found", "Check the sandbox id.");
@@ -30,7 +31,7 @@ export function sandboxRoutes(deps: SandboxRouteDeps): Hono<SignedEnv> {
     }
     return live;
   };
-  app.use("*", signed(deps));
+  app.use("*", settleUpload, signed(deps));
 
   app.post("/", async (c) => {
     const input = parse(HostCreate, c.get("body"));
@@ -59,7 +60,7 @@ export function sandboxRoutes(deps: SandboxRouteDeps): Hono<SignedEnv> {
   });
   app.put("/:id/files", async (c) => {
     const { path } = parseQuery(c);
-    return c.json(await writeFileIn(deps, find(c), path, bounded(c.get("body") ?? c.req.raw.body)));
+    return c.json(await writeFileIn(deps, find(c), path, uploadOf(c)));
   });
   return app;
 }
@@ -76,21 +77,14 @@ function parse<T>(schema: z.ZodType<T>, body: Buffer | undefined): T {
   return parsed.data;
 }
 
-function parseQuery(c: Context<SignedEnv>): FileQuery {
+function parseQuery(c: Context<RouteEnv>): FileQuery {
   const parsed = FileQuery.safeParse(c.req.query());
   if (!parsed.success) throw new HostError("invalid_request", "Send one valid path.");
   return parsed.data;
 }
 
-async function* bounded(body: Buffer | ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
-  if (Buffer.isBuffer(body)) {
-    yield body;
-    return;
-  }
-  let bytes = 0;
-  for await (const chunk of body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > limits.fileMaxBytes) throw new HostError("payload_too_large", "The file is too large.");
-    yield chunk;
-  }
+async function* uploadOf(c: Context<RouteEnv>): AsyncGenerator<Uint8Array> {
+  const body = c.get("body");
+  if (body) yield body;
+  else yield* uploadChunks(c);
 }

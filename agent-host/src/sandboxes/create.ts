@@ -7,7 +7,7 @@ import type { Lease, LeaseStore } from "../leases/store.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Member, Runtime } from "../runtime/runtime.ts";
 import { type EndDeps, endSandbox } from "./end.ts";
-import type { Live } from "./registry.ts";
+import { ended, type Live } from "./registry.ts";
 
 export type CreateDeps = EndDeps & {
   leases: LeaseStore;
@@ -15,6 +15,8 @@ export type CreateDeps = EndDeps & {
   runtime: Pick<Runtime, "applyLimits" | "label" | "kill">;
   now: () => number;
   cores: number;
+  /** RAM of the machine: what no wait could ever make room for is refused as a mistake. */
+  memoryMiB: number;
   /** MiB that may still be promised to a sandbox beyond what a pool member has already. */
   freeMemoryMiB: () => number;
   memberLimits: CgroupLimits;
@@ -38,25 +40,35 @@ export async function createSandbox(deps: CreateDeps, input: HostCreate): Promis
     source,
     leaseMs: performance.now() - startedAtMs,
   });
-  const existing = deps.registry.peek(sandboxId);
-  if (existing) {
-    const isSame = existing.lease.generation === generation && existing.lease.tenantId === input.tenantId;
-    if (isSame && !existing.ending) return answer("pool");
-    throw new HostError("conflict", "This sandbox id is in use on the host.");
-  }
-  if (deps.registry.hasEnded(sandboxId))
-    throw new HostError("conflict", "This sandbox has ended on the host.");
-  admit(deps, input);
+  if (!isNew(deps, input)) return answer("pool");
   for (let attempt = 1; ; attempt++) {
     const { member, isWarm } = await deps.pool.take(input.template, waitForMemberMs);
     try {
-      await lease(deps, input, member);
-      return answer(isWarm ? "pool" : "cold");
+      const isLeased = await leaseIfNew(deps, input, member);
+      return answer(isLeased && !isWarm ? "cold" : "pool");
     } catch (cause) {
       if (cause instanceof HostError || attempt === attemptsMax) throw cause;
       deps.log.warn({ err: cause, sandboxId, attempt }, "a warm sandbox could not be handed out");
     }
   }
+}
+
+/**
+ * Whether this create is for this host to do; false when it is done already.
+ * @throws HostError where the id is spent or in other use, or there is no room.
+ */
+function isNew(deps: CreateDeps, input: HostCreate): boolean {
+  const { sandboxId, generation, tenantId } = input;
+  const existing = deps.registry.peek(sandboxId);
+  if (existing) {
+    const isSame = existing.lease.generation === generation && existing.lease.tenantId === tenantId;
+    if (isSame && !existing.ending) return false;
+    throw new HostError("conflict", "This sandbox id is in use on the host.");
+  }
+  if (deps.registry.hasEnded(sandboxId))
+    throw new HostError("conflict", "This sandbox has ended on the host.");
+  admit(deps, input);
+  return true;
 }
 
 function admit(deps: CreateDeps, input: HostCreate): void {
@@ -66,32 +78,61 @@ function admit(deps: CreateDeps, input: HostCreate): void {
       `cpu is ${input.cpu}, but hosts have ${deps.cores} cores; ask for fewer.`,
     );
   }
+  if (input.memoryMiB > deps.memoryMiB) {
+    const sentence = `memoryMiB is ${input.memoryMiB}, but hosts have ${deps.memoryMiB}; ask for less.`;
+    throw new HostError("invalid_request", sentence);
+  }
   if (input.memoryMiB - deps.memberLimits.memoryMiB > deps.freeMemoryMiB()) {
     throw new HostError("no_capacity", "This host has too little memory left; try again in a few seconds.");
   }
 }
 
-/** The order matters: the file is the claim, and only a claimed member is ever configured. */
-async function lease(deps: CreateDeps, input: HostCreate, member: Member): Promise<void> {
+/** @returns false, with the member back in the pool, when the same create has come first. */
+async function leaseIfNew(deps: CreateDeps, input: HostCreate, member: Member): Promise<boolean> {
   const key = randomBytes(32);
   const record = leaseOf(deps, input, member, key);
-  if (!deps.leases.claim(record)) {
-    deps.pool.put(member);
-    throw new HostError("conflict", "This sandbox id is in use on the host.");
+  let isClaimed = false;
+  try {
+    // Again: while this create waited for a member, the id or the room may have gone to another one.
+    if (!isNew(deps, input)) return false;
+    isClaimed = claim(deps, record);
+  } finally {
+    if (!isClaimed) deps.pool.put(member);
   }
+  if (!isClaimed) throw new HostError("conflict", "This sandbox id is in use on the host.");
+  await lease(deps, { record, member, key, env: input.env });
+  return true;
+}
+
+type Claimed = { record: Lease; member: Member; key: Buffer; env: HostCreate["env"] };
+
+/** Only a claimed member is ever configured. */
+async function lease(deps: CreateDeps, { record, member, key, env }: Claimed): Promise<void> {
   const live: Live = { lease: record, member, lastActiveAtMs: deps.now(), operations: 0 };
   deps.registry.add(live);
   try {
     deps.runtime.applyLimits(member, record);
     const { sandboxId, generation } = record;
-    await member.connection.configure({ sandboxId, generation, key, env: { ...baseEnv, ...input.env } });
+    await member.connection.configure({ sandboxId, generation, key, env: { ...baseEnv, ...env } });
   } catch (cause) {
+    const isEndedByOthers = live.ending !== undefined;
     await endSandbox(deps, live, "crashed", { isReported: false });
-    throw cause;
+    // Somebody wants it gone: another try would bring it back.
+    throw isEndedByOthers ? ended(live.ending?.reason ?? "crashed") : cause;
   }
   void member.connection.closed.then(() => endSandbox(deps, live, "crashed"));
   // For people who look at the engine; nothing depends on it.
   void deps.runtime.label(member, `sbx-${record.sandboxId}-${record.generation}`).catch(() => undefined);
+}
+
+/** @throws HostError `no_capacity` when the disk takes no more records; another host may have room for its own. */
+function claim(deps: CreateDeps, record: Lease): boolean {
+  try {
+    return deps.leases.claim(record);
+  } catch (cause) {
+    deps.log.error({ err: cause }, "a lease could not be written");
+    throw new HostError("no_capacity", "This host cannot write its records at the moment.", { cause });
+  }
 }
 
 function leaseOf(deps: CreateDeps, input: HostCreate, member: Member, key: Buffer): Lease {

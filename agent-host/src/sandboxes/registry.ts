@@ -41,9 +41,14 @@ export class Registry {
     return this.#recentEnds.has(sandboxId);
   }
 
+  /** Takes out what nobody was told of, so that its id may be tried again. */
+  forget(live: Live): void {
+    this.#live.delete(live.lease.sandboxId);
+  }
+
   remove(live: Live, reason: EndReason): void {
     const { sandboxId, tenantId } = live.lease;
-    this.#live.delete(sandboxId);
+    this.forget(live);
     this.#recentEnds.set(sandboxId, { tenantId, reason });
     const oldest = this.#recentEnds.keys().next();
     if (this.#recentEnds.size > recentEndsMax && !oldest.done) this.#recentEnds.delete(oldest.value);
@@ -68,12 +73,23 @@ export function ended(reason: EndReason): HostError {
 
 /** Counts an operation in for as long as it runs, so that a busy sandbox is never taken for an idle one. */
 export async function whileActive<T>(live: Live, now: () => number, work: () => Promise<T>): Promise<T> {
-  live.operations++;
-  live.lastActiveAtMs = now();
+  const finish = begin(live, now);
   try {
     return await work();
   } finally {
+    finish();
+  }
+}
+
+/** Counts an operation in until what is returned is called; calling it again changes nothing. */
+export function begin(live: Live, now: () => number): () => void {
+  live.operations++;
+  live.lastActiveAtMs = now();
+  let isUnderWay = true;
+  return () => {
+    if (!isUnderWay) return;
+    isUnderWay = false;
     live.operations--;
     live.lastActiveAtMs = now();
-  }
+  };
 }

@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { withParent } from "../with-parent.ts";
+import { writeNew } from "../write-new.ts";
 
 /**
  * Tenant uids are unique among all live sandboxes of the machine, whatever clone or host made them: per-uid limits
@@ -29,7 +30,8 @@ export function createUidClaims(hostId: string, folder: string = uidFolder): Uid
     for (let tried = 0; tried <= lastUid - firstUid; tried++) {
       const uid = next;
       next = next === lastUid ? firstUid : next + 1;
-      const take = () => tryClaim(join(folder, String(uid)), { hostId, memberId });
+      const owner: Owner = { hostId, memberId };
+      const take = () => writeNew(join(folder, String(uid)), JSON.stringify(owner));
       if (withParent(folder, take)) return uid;
     }
     throw new Error("Every sandbox uid of this machine is in use.");
@@ -53,16 +55,6 @@ export function createUidClaims(hostId: string, folder: string = uidFolder): Uid
     }
   }
   return { claim, release, sweep, close };
-}
-
-function tryClaim(path: string, owner: Owner): boolean {
-  try {
-    writeFileSync(path, JSON.stringify(owner), { flag: "wx", mode: 0o600 });
-    return true;
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw cause;
-  }
 }
 
 function readOwner(path: string): Owner | undefined {

@@ -1,5 +1,5 @@
 import { describe } from "vitest";
-import { startEdgeStack } from "../../../scripts/edge/stack.ts";
+import { onEdge } from "../../../scripts/edge/stack.ts";
 import { hasSqld, startSqld } from "../../support/sqld.ts";
 import { testStack } from "../../support/stack.ts";
 import { apiSuite } from "./suite.ts";
@@ -7,6 +7,6 @@ import { apiSuite } from "./suite.ts";
 // At low concurrency only: this release of sqld hangs under many write transactions at once.
 describe.runIf(hasSqld)("with a real libSQL server", () => {
   apiSuite("the API in workerd", () =>
-    testStack({}, (input) => startEdgeStack(input, ({ dataDir }) => startSqld(dataDir))),
+    testStack({}, undefined, (input) => onEdge(input, ({ dataDir }) => startSqld(dataDir))),
   );
 });

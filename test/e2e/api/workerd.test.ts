@@ -1,5 +1,5 @@
-import { startEdgeStack } from "../../../scripts/edge/stack.ts";
+import { onEdge } from "../../../scripts/edge/stack.ts";
 import { testStack } from "../../support/stack.ts";
 import { apiSuite } from "./suite.ts";
 
-apiSuite("the API in workerd", () => testStack({}, startEdgeStack));
+apiSuite("the API in workerd", () => testStack({}, undefined, onEdge));

@@ -1,3 +1,5 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { newTenantId } from "#contract/ids";
 import { endSandbox } from "#host/sandboxes/end";
@@ -69,9 +71,21 @@ test("a lost race for the same id gives the member back to the pool", async () =
   await expect.poll(() => pool.state()[0]?.available).toBeGreaterThanOrEqual(3);
 });
 
-test("more cores than the machine has is the caller's mistake, more memory is a matter of room", async () => {
+test("a claim that cannot be written refuses the create, and the member stays in the pool", async () => {
+  const { pool, create, registry, folder } = host();
+  await pool.warmUp(1_000);
+  await expect.poll(() => pool.state()[0]?.available).toBe(3);
+  const members = pool.memberIds().sort();
+  rmSync(join(folder, "leases"), { recursive: true });
+  await expect(create()).rejects.toMatchObject({ code: "no_capacity" });
+  expect(registry.size).toBe(0);
+  expect(pool.memberIds().sort()).toEqual(members);
+});
+
+test("more than the machine has is the caller's mistake, more than is left is a matter of room", async () => {
   const { create } = host({ freeMemoryMiB: 1024 });
   await expect(create({ cpu: 4 })).rejects.toMatchObject({ code: "invalid_request" });
+  await expect(create({ memoryMiB: 65_537 })).rejects.toMatchObject({ code: "invalid_request" });
   await expect(create({ memoryMiB: 2048 })).rejects.toMatchObject({ code: "no_capacity" });
 });
 

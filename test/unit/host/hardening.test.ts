@@ -69,6 +69,9 @@ test("a container is started with every hardening that the tests in test/hostile
     expect(options, path).toMatch(/nr_inodes=\d+/);
   }
   expect(HostConfig.Ulimits).toContainEqual({ Name: "core", Soft: 0, Hard: 0 });
+  const masked = ["/proc/kcore", "/proc/keys", "/proc/pressure", "/proc/cmdline", "/sys/firmware"];
+  expect(HostConfig.MaskedPaths).toEqual(expect.arrayContaining(masked));
+  expect(HostConfig.ReadonlyPaths).toEqual(expect.arrayContaining(["/proc/sys", "/proc/sysrq-trigger"]));
 });
 
 test("an old runc is reported unless its distribution has patched it", () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -51,6 +51,21 @@ test("a restarted host reads the leases and the ends that nobody has acknowledge
   expect(restarted.ends()).toEqual([{ sandboxId, generation, endReason: "idle", endedAtMs: 5 }]);
   restarted.acknowledge(over);
   expect(createLeaseStore(folder).ends()).toEqual([]);
+});
+
+test("an end that the disk has no room for is told all the same, and forgotten once it was heard", () => {
+  const store = createLeaseStore(folder);
+  const record = lease();
+  store.claim(record);
+  const { sandboxId, generation } = record;
+  const end = { sandboxId, generation, endReason: "idle", endedAtMs: 5 } as const;
+  symlinkSync("/dev/full", join(folder, "ended", `${sandboxId}-1.json.new`));
+  store.end(end);
+  expect(store.ends()).toEqual([end]);
+  // A restart would lose the end, but not the lease that it tells the loss by.
+  expect(store.leases()).toEqual([record]);
+  store.acknowledge(end);
+  expect([store.ends(), store.leases()]).toEqual([[], []]);
 });
 
 test("a file that a crash cut short is dropped and its claim is free again", () => {

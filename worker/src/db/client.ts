@@ -115,10 +115,10 @@ function isBusy(error: unknown): boolean {
   return /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(codeOf(error));
 }
 
-/** The database did not answer, or cannot be reached; over HTTP a failed `fetch` is a bare TypeError. */
+/** The database did not answer, cannot be reached or has no room; over HTTP a failed `fetch` is a bare TypeError. */
 function isAway(error: unknown, protocol: string): boolean {
   if (protocol !== "file" && error instanceof TypeError) return true;
-  return /^(SERVER_ERROR|HRANA_|SQLITE_CANTOPEN|SQLITE_IOERR|CLIENT_CLOSED)/.test(codeOf(error));
+  return /^(SERVER_ERROR|HRANA_|SQLITE_CANTOPEN|SQLITE_IOERR|SQLITE_FULL|CLIENT_CLOSED)/.test(codeOf(error));
 }
 
 function unavailable(cause: unknown): AppError {

@@ -1,8 +1,10 @@
-import { errorTable } from "#contract/errors";
+import { type ErrorCode, errorTable } from "#contract/errors";
 import { toAppError, toProblem } from "../errors.ts";
 import type { HonoContext } from "./state.ts";
 
 const retryAfterSeconds = "1";
+/** A server reads the rest of a refused body up to about here; past it, it cuts the connection. */
+const drainableBytes = 16 * 1024;
 
 /** Answers whatever was thrown as problem details; what is not meant for the caller goes to the log event only. */
 export function answerProblem(c: HonoContext, thrown: unknown): Response {
@@ -16,9 +18,17 @@ export function answerProblem(c: HonoContext, thrown: unknown): Response {
     headers: {
       "content-type": "application/problem+json",
       "x-content-type-options": "nosniff",
+      ...(leavesBody(c.req.raw, error.code) && { connection: "close" }),
       ...(errorTable[error.code].retryable && { "retry-after": retryAfterSeconds }),
       ...(error.code === "unauthenticated" && { "www-authenticate": 'Bearer realm="sandgate"' }),
       ...(error.code === "method_not_allowed" && { allow: String(error.facts?.allow ?? "") }),
     },
   });
+}
+
+/** Whether much of the body is still to come: a client that is told so sends nothing more on this connection. */
+function leavesBody(request: Request, code: ErrorCode): boolean {
+  if (code === "payload_too_large" || code === "request_timeout") return true;
+  const declared = Number(request.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
+  return request.body !== null && !request.bodyUsed && declared > drainableBytes;
 }

@@ -16,6 +16,19 @@ export const label = {
 
 const mib = 1024 * 1024;
 
+/**
+ * Named in full, because engines differ: 20.10 shows interrupts and powercap. Ours beyond any engine's: the boot line
+ * and build of the machine's kernel, its symbols and key users, and the pressure files, in which any user may plant
+ * triggers for the whole machine.
+ */
+const maskedPaths = [
+  ...["acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi"],
+  ...["timer_list", "timer_stats", "cmdline", "config.gz", "kallsyms", "key-users", "pressure"],
+]
+  .map((name) => `/proc/${name}`)
+  .concat("/sys/firmware", "/sys/devices/virtual/powercap", "/sys/kernel/notes");
+const readonlyPaths = ["bus", "fs", "irq", "sys", "sysrq-trigger"].map((name) => `/proc/${name}`);
+
 /** The engine's create call for one member, with every hardening that we rely on spelled out. */
 export function containerConfig(spec: Slot, paths: ContainerPaths, arch: Architecture) {
   const memoryBytes = spec.limits.memoryMiB * mib;
@@ -66,6 +79,8 @@ export function containerConfig(spec: Slot, paths: ContainerPaths, arch: Archite
       ],
       LogConfig: { Type: "none" },
       RestartPolicy: { Name: "no" },
+      MaskedPaths: maskedPaths,
+      ReadonlyPaths: readonlyPaths,
       Tmpfs: tmpfs(spec.uid),
       Mounts: mounts(paths),
     },

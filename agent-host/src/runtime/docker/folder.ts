@@ -21,6 +21,15 @@ export function createMemberFolders(runDir: string, hostId: string): MemberFolde
   function make(memberId: string, uid: number): void {
     const folder = pathOf(memberId);
     withParent(runDir, () => mkdirSync(folder, { mode: 0o700 }));
+    try {
+      fill(folder, uid);
+    } catch (cause) {
+      // Without its owner's name no sweep would remove it.
+      rmSync(folder, { recursive: true, force: true });
+      throw cause;
+    }
+  }
+  function fill(folder: string, uid: number): void {
     writeFileSync(join(folder, "owner"), hostId, { mode: 0o600 });
     const passwd = `root:x:0:0:root:/root:/bin/bash\nuser:x:${uid}:${uid}:user:/home/user:/bin/bash\n`;
     writeFileSync(join(folder, "passwd"), `${passwd}nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n`, {

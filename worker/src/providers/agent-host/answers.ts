@@ -7,6 +7,7 @@ import { AppError } from "../../errors.ts";
 
 /** What a host may say to a caller, in our words: a host's own text can hold paths and names of its machine. */
 const passedOn = {
+  invalid_request: "No host is as large as what is asked for; ask for less memory or fewer cores.",
   no_capacity: "No host has room for this sandbox at the moment. Try again soon.",
   conflict: "The sandbox is in another state than this request needs.",
   sandbox_not_found: "There is no sandbox with this id.",

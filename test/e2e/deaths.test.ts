@@ -1,0 +1,76 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { containerOf, expectBooksToAgree, rowsOf } from "../support/books.ts";
+import { expectProblem } from "../support/problem.ts";
+import { type TestStack, testStack } from "../support/stack.ts";
+import {
+  type Container,
+  containersOf,
+  firstProcessOf,
+  hostIdOf,
+  removeContainer,
+} from "../support/traces.ts";
+
+let stack: TestStack;
+beforeAll(async () => {
+  stack = await testStack();
+});
+afterAll(() => stack?.dispose());
+
+/** The process that the engine keeps beside a container: the parent of its PID 1. */
+function shimOf(firstProcess: number): number {
+  const line = readFileSync(`/proc/${firstProcess}/stat`, "utf8");
+  const [, parent] = line.slice(line.lastIndexOf(")") + 2).split(" ");
+  const shim = Number(parent);
+  expect(readFileSync(`/proc/${shim}/cmdline`, "utf8")).toContain("containerd-shim");
+  return shim;
+}
+
+const deaths: Record<string, (container: Container) => Promise<unknown>> = {
+  "its PID 1 is killed": async (container) => process.kill(await firstProcessOf(container), "SIGKILL"),
+  "its container is removed behind our back": (container) => removeContainer(container),
+  "the engine's process beside it is killed": async (container) =>
+    process.kill(shimOf(await firstProcessOf(container)), "SIGKILL"),
+};
+
+describe("a sandbox ends as crashed within seconds, its slot is free and the pool is full again, when", () => {
+  test.each(Object.entries(deaths))("%s", async (_how, kill) => {
+    const { api, dataDir } = stack;
+    const bystander = (await api.create()).id;
+    const { id } = await api.create();
+    await kill(await containerOf(stack, id));
+    await expect
+      .poll(() => api.get(id), { timeout: 2_000 })
+      .toMatchObject({
+        state: "ended",
+        endReason: "crashed",
+      });
+    expect((await rowsOf(dataDir)).held).toEqual([bystander]);
+    expect(await api.exec(bystander, "echo unharmed")).toMatchObject({ stdout: "unharmed\n" });
+    await expectBooksToAgree(stack, [bystander]);
+    await api.delete(bystander);
+  });
+
+  test("a command runs in it, which is answered at once and not said to have ended", async () => {
+    const { api } = stack;
+    const { id } = await api.create();
+    const answer = api.call("POST", `/v1/sandboxes/${id}/exec`, { command: "touch /tmp/runs; sleep 50" });
+    const hasBegun = async () => (await api.exec(id, "test -e /tmp/runs")).exitCode;
+    await expect.poll(hasBegun, { timeout: 5_000 }).toBe(0);
+    process.kill(await firstProcessOf(await containerOf(stack, id)), "SIGKILL");
+    await expectProblem(await answer, 410, "sandbox_ended");
+    await expectBooksToAgree(stack, []);
+  });
+});
+
+test("a warm sandbox that dies is replaced, and never handed out", async () => {
+  const { api, dataDir } = stack;
+  await expectBooksToAgree(stack, []);
+  const before = await containersOf(hostIdOf(dataDir));
+  for (const container of before.slice(1)) {
+    process.kill(await firstProcessOf(container), "SIGKILL");
+  }
+  const ids = (await Promise.all(before.map(() => api.create()))).map(({ id }) => id);
+  for (const id of ids) expect(await api.exec(id, "echo works")).toMatchObject({ stdout: "works\n" });
+  await expectBooksToAgree(stack, ids);
+});

@@ -1,0 +1,103 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createEngine, engineSocketPath } from "#host/engine/request";
+import { label } from "#host/runtime/docker/container";
+import { uidFolder } from "#host/uids/claim";
+
+export const runDir = "/run/sandgate";
+export const engine = createEngine(engineSocketPath(process.env.DOCKER_HOST));
+const engineMs = 30_000;
+
+export type Container = { id: string; memberId: string; uid: number; isRunning: boolean };
+type Listed = { Id: string; State: string; Labels: Record<string, string> };
+
+/** Who this data folder's host is; other hosts of the machine are somebody else's. */
+export function hostIdOf(dataDir: string): string {
+  return JSON.parse(readFileSync(join(dataDir, "host", "host.json"), "utf8")).hostId;
+}
+
+/** Every container of one host, running or not. */
+export async function containersOf(hostId: string): Promise<Container[]> {
+  const filters = encodeURIComponent(JSON.stringify({ label: [`${label.host}=${hostId}`] }));
+  const path = `/containers/json?all=1&filters=${filters}`;
+  const listed = await engine.json<Listed[]>({ method: "GET", path, deadlineMs: engineMs });
+  return listed.map(({ Id, State, Labels }) => ({
+    id: Id,
+    memberId: Labels[label.member] ?? "",
+    uid: Number(Labels[label.slot]),
+    isRunning: State === "running",
+  }));
+}
+
+/** The pid of a container's PID 1, as this machine sees it. */
+export async function firstProcessOf({ id }: Pick<Container, "id">): Promise<number> {
+  const path = `/containers/${id}/json`;
+  const inspected = await engine.json<{ State: { Pid: number } }>({
+    method: "GET",
+    path,
+    deadlineMs: engineMs,
+  });
+  return inspected.State.Pid;
+}
+
+/** `docker rm -f`, as somebody who does not know us would do it. */
+export async function removeContainer({ id }: Pick<Container, "id">): Promise<void> {
+  await engine.text({ method: "DELETE", path: `/containers/${id}?force=1`, deadlineMs: engineMs });
+}
+
+/** The member folders of one host. */
+export function foldersOf(hostId: string): string[] {
+  return namesIn(runDir).filter((name) => readText(join(runDir, name, "owner")) === hostId);
+}
+
+/** The uids that one host has claimed. */
+export function uidsOf(hostId: string): number[] {
+  return namesIn(uidFolder)
+    .filter((name) => readText(join(uidFolder, name)).includes(`"${hostId}"`))
+    .map(Number);
+}
+
+/** Processes of this machine that were started for a data folder: the stack's own, whoever their parent is. */
+export function processesOf(dataDir: string): string[] {
+  return namesIn("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => readText(`/proc/${pid}/environ`).split("\0").includes(`SANDGATE_DATA_DIR=${dataDir}`))
+    .map((pid) => `${pid} ${readText(`/proc/${pid}/cmdline`).replaceAll("\0", " ")}`);
+}
+
+/** Mounts that mention one of the given paths. */
+export function mountsOf(paths: readonly string[]): string[] {
+  return readText("/proc/self/mountinfo")
+    .split("\n")
+    .filter((line) => paths.some((path) => line.includes(path)));
+}
+
+/** Everything on this machine that is there because of one host; nothing of it may outlive a stop. */
+export async function tracesOf(dataDir: string, hostId: string) {
+  const folders = foldersOf(hostId);
+  return {
+    containers: await containersOf(hostId),
+    folders,
+    uids: uidsOf(hostId),
+    mounts: mountsOf(folders.map((name) => join(runDir, name))),
+    processes: processesOf(dataDir),
+  };
+}
+export const noTraces = { containers: [], folders: [], uids: [], mounts: [], processes: [] };
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** The text of a file, empty where there is none. */
+export function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
