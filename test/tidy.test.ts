@@ -12,6 +12,8 @@ const layers = [
   "sandboxes",
   "runs batches workflows",
   "webhooks notifications",
+  "openapi",
+  "reference",
   "middleware routes dialects",
   "app deps jobs background limiter node-settings node-fetch",
   "node bootstrap index",

@@ -4,6 +4,7 @@ import type { Problem } from "#contract/errors";
 import { limits } from "#contract/limits";
 import { Api } from "../../support/api.ts";
 import type { TestStack } from "../../support/stack.ts";
+import { examplesSuite } from "./examples.ts";
 
 const problemOf = async (response: Response) => (await response.json()) as Problem;
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
@@ -28,6 +29,8 @@ export function apiSuite(name: string, makeStack: () => Promise<TestStack>): voi
         await api.delete(id);
       }
     }
+
+    examplesSuite(() => api);
 
     test("only a valid key gets in, and a made-up one looks like a missing one", async () => {
       const madeUp = new Api(stack.url, `e2b_${"0".repeat(40)}`);
