@@ -62,7 +62,10 @@ export async function composeHost(
     ...machine,
     ...room,
   };
-  const pulse: Pulse = new Pulse(() => beat({ ...parts, identity, facts }), log);
+  const pulse: Pulse = new Pulse(async () => {
+    // Before the door is open there is no address to tell.
+    if (state.url !== "") await beat({ ...parts, identity, facts });
+  }, log);
   return { ...parts, pulse };
 }
 

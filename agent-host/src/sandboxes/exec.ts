@@ -79,6 +79,7 @@ async function feed(handle: ExecHandle, stdin: string): Promise<void> {
 async function settled(handle: ExecHandle, deadlineMs: number): Promise<ExecExit> {
   const done = new AbortController();
   const backstop = sleep(deadlineMs, undefined, { signal: done.signal }).then(() => {
+    handle.kill();
     throw new HostError("exec_lost", "The command did not end in time and its outcome is not known.");
   });
   backstop.catch(() => undefined);

@@ -1,26 +1,15 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Heartbeat, HostIdentity } from "#contract/host";
 import { newHostCode, newHostId } from "#contract/ids";
 import { beat } from "#host/control/heartbeat";
 import { endSandbox } from "#host/sandboxes/end";
 import { reap } from "#host/sandboxes/reap";
 import { sweep } from "#host/sandboxes/sweep";
-import { hostHarness } from "../../support/host-harness.ts";
+import { hostsOfThisFile } from "../../support/host-harness.ts";
 
-const hosts: ReturnType<typeof hostHarness>[] = [];
-function host(...args: Parameters<typeof hostHarness>) {
-  const made = hostHarness(...args);
-  hosts.push(made);
-  return made;
-}
-afterEach(async () => {
-  for (const each of hosts.splice(0)) {
-    await each.pool.drain();
-    each.dispose();
-  }
-});
+const host = hostsOfThisFile();
 
 /** Holds what `method` of the machine does until the test lets it go. */
 function hold<T extends object, K extends keyof T>(machine: T, method: K) {

@@ -1,20 +1,9 @@
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { inspectOnce } from "#host/host";
 import type { Finding } from "#host/preflight/finding";
-import { hostHarness } from "../../support/host-harness.ts";
+import { hostsOfThisFile } from "../../support/host-harness.ts";
 
-const hosts: ReturnType<typeof hostHarness>[] = [];
-function host(...args: Parameters<typeof hostHarness>) {
-  const made = hostHarness(...args);
-  hosts.push(made);
-  return made;
-}
-afterEach(async () => {
-  for (const each of hosts.splice(0)) {
-    await each.pool.drain();
-    each.dispose();
-  }
-});
+const host = hostsOfThisFile();
 
 const engine: Finding = { name: "engine", status: "ok", detail: "" };
 const config = { hostFolder: "/somewhere/host", prepared: { templates: [{ name: "base" }] } };

@@ -1,21 +1,10 @@
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Member } from "#host/runtime/runtime";
 import { endSandbox } from "#host/sandboxes/end";
 import { endAll } from "#host/sandboxes/end-all";
-import { hostCreate, hostHarness } from "../../support/host-harness.ts";
+import { hostCreate, hostsOfThisFile } from "../../support/host-harness.ts";
 
-const hosts: ReturnType<typeof hostHarness>[] = [];
-function host(...args: Parameters<typeof hostHarness>) {
-  const made = hostHarness(...args);
-  hosts.push(made);
-  return made;
-}
-afterEach(async () => {
-  for (const each of hosts.splice(0)) {
-    await each.pool.drain();
-    each.dispose();
-  }
-});
+const host = hostsOfThisFile();
 
 /** Makes `take` hand out its next member only when the test says so. */
 function holdNextTake(pool: ReturnType<typeof host>["pool"]) {

@@ -1,21 +1,14 @@
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { FileRead } from "#host/sandboxd/files";
 import { readFileIn } from "#host/sandboxes/files";
 import { reap } from "#host/sandboxes/reap";
-import { hostHarness } from "../../support/host-harness.ts";
+import { hostsOfThisFile } from "../../support/host-harness.ts";
 
-const hosts: ReturnType<typeof hostHarness>[] = [];
-afterEach(async () => {
-  for (const each of hosts.splice(0)) {
-    await each.pool.drain();
-    each.dispose();
-  }
-});
+const host = hostsOfThisFile();
 
 /** A sandbox whose next file is said to have `size` bytes and sends what the test writes. */
 async function reading(size: number) {
-  const made = hostHarness();
-  hosts.push(made);
+  const made = host();
   const { sandboxId } = await made.create({ idleSeconds: 10 });
   const live = made.registry.peek(sandboxId);
   if (!live) throw new Error("not live");
