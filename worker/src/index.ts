@@ -8,7 +8,7 @@ import { type Deps, makeDeps } from "./deps.ts";
 import { configFrom } from "./env.ts";
 import { AppError, toProblem } from "./errors.ts";
 import { runSweep } from "./jobs.ts";
-import { describeError, type Log, lineLog } from "./log.ts";
+import { describeError, type Log, type LogLevel, lineLog } from "./log.ts";
 import type { App } from "./routes/mount.ts";
 
 export { Limiter } from "./limiter.ts";
@@ -65,8 +65,10 @@ function textsOf(env: Env): Record<string, string> {
   );
 }
 
-const logAt = (level: Parameters<typeof lineLog>[0]): Log =>
-  lineLog(level, (line) => console.log(line), Date.now);
+function logAt(level: LogLevel): Log {
+  const log = lineLog(level, (line) => console.log(line), Date.now);
+  return (event) => log({ service: "control-plane", ...event });
+}
 
 function backgroundWith(log: Log): Background {
   return (name, work) =>

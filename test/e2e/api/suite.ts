@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Problem } from "#contract/errors";
 import { limits } from "#contract/limits";
 import { Api } from "../../support/api.ts";
+import { logsOf } from "../../support/logs.ts";
 import type { TestStack } from "../../support/stack.ts";
 import { examplesSuite } from "./examples.ts";
 
@@ -171,6 +172,42 @@ export function apiSuite(name: string, makeStack: () => Promise<TestStack>): voi
       await expect.poll(async () => (await mine()).every(({ state }) => state === "running")).toBe(true);
       for (const { id } of await mine()) await api.delete(id);
       expect(await mine()).toEqual([]);
+    });
+
+    test("a request id leads from the control plane's log line to the host's, and no secret is in any", async () => {
+      const canary = (kind: string) => `canary-${kind}-${randomBytes(8).toString("hex")}`;
+      const secrets = {
+        env: canary("env"),
+        stdin: canary("stdin"),
+        file: canary("file"),
+        command: canary("cmd"),
+      };
+      const body = { template: "python", env: { SECRET: secrets.env } };
+      const { id } = (await (await api.call("POST", "/v1/sandboxes", body)).json()) as { id: string };
+      await api.write(id, `${secrets.file}.txt`, secrets.file);
+      await api.read(id, `${secrets.file}.txt`);
+      const executed = await api.call("POST", `/v1/sandboxes/${id}/exec`, {
+        command: `cat; echo ${secrets.command} $MINE`,
+        stdin: secrets.stdin,
+        env: { MINE: secrets.env },
+      });
+      // What is refused must not be told either.
+      await api.call("POST", "/v1/sandboxes", { template: secrets.command, env: { [secrets.env]: 1 } });
+      await api.delete(id);
+      const logs = logsOf(stack.dataDir);
+      const requestId = executed.headers.get("x-request-id") ?? "none";
+      await expect.poll(() => logs.about(requestId).length).toBe(2);
+      const [atControlPlane, atHost] = logs.about(requestId);
+      const common = {
+        event: "request",
+        level: "info",
+        status: 200,
+        sandboxId: id,
+        durationMs: expect.any(Number),
+      };
+      expect(atControlPlane).toMatchObject({ ...common, service: "control-plane", route: "exec" });
+      expect(atHost).toMatchObject({ ...common, service: "agent-host", route: "/v1/sandboxes/:id/exec" });
+      for (const secret of [...Object.values(secrets), api.key]) expect(logs.text()).not.toContain(secret);
     });
 
     test("creates at once each get a sandbox of their own", async () => {
