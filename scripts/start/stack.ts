@@ -29,6 +29,8 @@ export type StackInput = {
   asRoot: string[];
   /** The program that serves the API; the Node entry unless told otherwise. */
   controlPlaneEntry?: string;
+  /** One that runs already, in place of one of ours. */
+  controlPlane?: Child;
 };
 
 /**
@@ -42,7 +44,7 @@ export async function startStack(input: StackInput): Promise<Stack> {
   await writePrepared(dataDir, prepared);
   await mkdir(join(dataDir, "logs"), { recursive: true, mode: 0o700 });
   const program = programs(input);
-  const controlPlane = startChild(program.controlPlane);
+  const controlPlane = input.controlPlane ?? startChild(program.controlPlane);
   const agentHost = startChild(program.agentHost);
   const stop = async () => {
     await agentHost.stop();
@@ -74,7 +76,8 @@ export function programs(input: Omit<StackInput, "prepared">) {
   const agentHost: ChildInput = {
     name: "The agent-host",
     entry: "agent-host/src/main.ts",
-    environment,
+    // The database is the control plane's alone.
+    environment: { ...environment, SANDGATE_DATABASE_URL: "", SANDGATE_DATABASE_TOKEN: "" },
     logPath: join(logFolder, "agent-host.log"),
     asRoot: input.asRoot,
   };
