@@ -6,6 +6,9 @@ import { limits } from "./limits.ts";
 import { Health, Ready } from "./meta.ts";
 import { CreateSandbox, ListSandboxes, PatchSandbox, Sandbox, SandboxPage } from "./sandbox.ts";
 
+/** Of the contract below `/v1`: what is added raises the second number, nothing is ever taken away. */
+export const apiVersion = "1.0";
+
 export const scopes = ["sandbox:read", "sandbox:write", "exec", "files:read", "files:write"] as const;
 export type Scope = (typeof scopes)[number];
 
@@ -25,13 +28,29 @@ export type ApiRow = {
   rawBodyMaxBytes?: number;
   /** Absent = bytes (`status` 200) or nothing (204). */
   result?: z.ZodType;
+  /** What bytes are; `application/octet-stream` when absent. */
+  resultType?: string;
   status: number;
   errors: readonly ErrorCode[];
-  example?: { query?: Record<string, string>; body?: unknown };
+  /** A request that a test sends to a real stack, and what may come back. */
+  example?: { query?: Record<string, string>; body?: unknown; result?: unknown };
 };
 
 const onSandbox = ["sandbox_not_found", "sandbox_ended", "host_unreachable"] as const;
 const sandbox = "/v1/sandboxes/:id";
+
+const exampleSandbox = {
+  id: "hk3vq0d8m1x5z7c2b9n4t6r8",
+  template: "base",
+  state: "running",
+  cpu: 1,
+  memoryMiB: 256,
+  lifetimeSeconds: 600,
+  idleSeconds: 300,
+  metadata: { purpose: "demo" },
+  createdAt: "2026-01-31T12:00:00.000Z",
+  expiresAt: "2026-01-31T12:10:00.000Z",
+};
 
 /** Codes that any endpoint can answer; a row lists only its own. */
 export const genericErrors = [
@@ -60,7 +79,10 @@ export const api = {
     result: Sandbox,
     status: 201,
     errors: ["template_not_found", "quota_exceeded", "no_capacity", "host_unreachable", "sandbox_ended"],
-    example: { body: { template: "python", lifetimeSeconds: 600, metadata: { purpose: "demo" } } },
+    example: {
+      body: { template: "python", lifetimeSeconds: 600, metadata: { purpose: "demo" } },
+      result: exampleSandbox,
+    },
   },
   listSandboxes: {
     method: "get",
@@ -72,7 +94,7 @@ export const api = {
     result: SandboxPage,
     status: 200,
     errors: [],
-    example: { query: { state: "running", limit: "10" } },
+    example: { query: { state: "running", limit: "10" }, result: { items: [exampleSandbox] } },
   },
   getSandbox: {
     method: "get",
@@ -83,7 +105,7 @@ export const api = {
     result: Sandbox,
     status: 200,
     errors: ["sandbox_not_found"],
-    example: {},
+    example: { result: exampleSandbox },
   },
   patchSandbox: {
     method: "patch",
@@ -95,7 +117,10 @@ export const api = {
     result: Sandbox,
     status: 200,
     errors: onSandbox,
-    example: { body: { lifetimeSeconds: 1200 } },
+    example: {
+      body: { lifetimeSeconds: 1200 },
+      result: { ...exampleSandbox, lifetimeSeconds: 1200, expiresAt: "2026-01-31T12:20:00.000Z" },
+    },
   },
   deleteSandbox: {
     method: "delete",
@@ -125,7 +150,17 @@ export const api = {
       "exec_interrupted",
       "exec_lost",
     ],
-    example: { body: { command: "echo hello", timeoutMs: 5000 } },
+    example: {
+      body: { command: "echo hello", timeoutMs: 5000 },
+      result: {
+        exitCode: 0,
+        stdout: "hello\n",
+        stderr: "",
+        truncated: { stdout: false, stderr: false },
+        durationMs: 1.8,
+        endReason: "exited",
+      },
+    },
   },
   readFile: {
     method: "get",
@@ -149,7 +184,10 @@ export const api = {
     result: WrittenFile,
     status: 200,
     errors: [...onSandbox, "not_a_file", "path_refused", "file_permission_denied", "no_space"],
-    example: { query: { path: "notes/hello.txt" } },
+    example: {
+      query: { path: "notes/hello.txt" },
+      result: { path: "/home/user/notes/hello.txt", size: 6, mode: "0644" },
+    },
   },
   healthz: {
     method: "get",
@@ -160,7 +198,7 @@ export const api = {
     result: Health,
     status: 200,
     errors: [],
-    example: {},
+    example: { result: { status: "ok" } },
   },
   readyz: {
     method: "get",
@@ -171,6 +209,28 @@ export const api = {
     result: Ready,
     status: 200,
     errors: ["unavailable"],
+    example: { result: { status: "ok", checks: { database: true, host: true } } },
+  },
+  openapi: {
+    method: "get",
+    path: "/openapi.json",
+    summary: "This API as an OpenAPI 3.1 document",
+    scope: null,
+    tokens: 0,
+    resultType: "application/json",
+    status: 200,
+    errors: [],
+    example: {},
+  },
+  docs: {
+    method: "get",
+    path: "/docs",
+    summary: "This API as a page to read",
+    scope: null,
+    tokens: 0,
+    resultType: "text/html",
+    status: 200,
+    errors: [],
     example: {},
   },
 } as const satisfies Record<string, ApiRow>;

@@ -38,7 +38,7 @@ export async function bootstrap(
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await ensureSecrets(join(dataDir, "secrets.env"));
   const { values, databaseUrl } = await readNodeSettings(environment);
-  const client = await openNodeClient(databaseUrl);
+  const client = await openNodeClient(databaseUrl, values.SANDGATE_DATABASE_TOKEN);
   try {
     await migrate(guardClient(client), await readMigrations(), Date.now());
     const deps = makeDeps({
@@ -48,7 +48,8 @@ export async function bootstrap(
       background: (_name, work) => void work.catch(() => undefined),
     });
     for (const template of templates) await registerTemplate(deps, template);
-    const url = `http://${urlHost(values.SANDGATE_BIND)}:${values.SANDGATE_PORT}`;
+    const url =
+      values.SANDGATE_PUBLIC_URL || `http://${urlHost(values.SANDGATE_BIND)}:${values.SANDGATE_PORT}`;
     const hostFile = join(dataDir, "host", "host.json");
     await ensureHost(deps, hostFile, url);
     const devEnvFile = join(dataDir, "dev.env");

@@ -8,8 +8,8 @@ import { applyPragmas } from "./pragmas.ts";
  * One connection per file: the native client is synchronous, so more of them would only lose their pragmas.
  * @throws AppError `unavailable` when the file cannot be opened or stays locked
  */
-export async function openNodeClient(url: string): Promise<Client> {
-  if (!url.startsWith("file:")) return createClient({ url });
+export async function openNodeClient(url: string, authToken = ""): Promise<Client> {
+  if (!url.startsWith("file:")) return createClient({ url, ...(authToken && { authToken }) });
   await makePrivate(url);
   const client = createClient({ url, concurrency: 1 });
   // Another process may be opening, switching or migrating the same file: any pragma can meet its lock.
