@@ -1,7 +1,8 @@
-import { type Logger, pino } from "pino";
+import type { Logger } from "pino";
 import { readConfig } from "./config.ts";
 import { createEngine, EngineError, engineSocketPath } from "./engine/request.ts";
 import { StartupError } from "./errors.ts";
+import { hostLog } from "./log.ts";
 import { formatFinding } from "./preflight/finding.ts";
 import { runHost } from "./run.ts";
 
@@ -10,7 +11,7 @@ async function main(): Promise<void> {
   if (process.getuid?.() !== 0)
     throw new StartupError("The agent-host needs root for cgroups and mounts; use sudo.");
   const config = readConfig(process.env);
-  const log = pino({ level: config.settings.SANDGATE_LOG_LEVEL, base: { service: "agent-host" } });
+  const log = hostLog(config.settings.SANDGATE_LOG_LEVEL);
   const engine = createEngine(engineSocketPath(config.settings.DOCKER_HOST));
   const starting = runHost(config, engine, log);
   stopOnSignal(log, async () => {

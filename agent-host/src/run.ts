@@ -46,7 +46,8 @@ async function open(host: Host): Promise<RunningHost> {
   if (!isWarm) log.warn("the pool did not reach its minimum in time");
   const findings = await inspectOnce(host);
   const { server, url } = await serveHost(appOf(host), config.settings.SANDGATE_HOST_PORT);
-  host.state.url = url;
+  // Behind a tunnel or a proxy the control plane knows another address than the one we listen on.
+  host.state.url = config.settings.SANDGATE_HOST_URL || url;
   await host.pulse.now();
   const timers = startTimers(host);
   return { url, findings, stop: () => drain(host, server, timers) };

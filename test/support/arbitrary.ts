@@ -2,6 +2,8 @@ import fc from "fast-check";
 import * as z from "zod";
 
 type Schema = {
+  $ref?: string;
+  $defs?: Record<string, Schema>;
   type?: string;
   anyOf?: Schema[];
   enum?: unknown[];
@@ -24,20 +26,30 @@ const absurd: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue(),
 );
 
-/** Mostly what a schema takes, with something absurd in some place or other. */
-export function nearly(schema: z.ZodType): fc.Arbitrary<unknown> {
+/** Mostly what a schema takes, or its example, with something absurd in some place or other. */
+export function nearly(schema: z.ZodType, example?: unknown): fc.Arbitrary<unknown> {
   // Its own words for "JSON Schema"; the few that we read are in `Schema`.
-  return fitting(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Schema);
+  const root = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Schema;
+  const defs = root.$defs ?? {};
+  const { properties = {} } = root.$ref ? (defs[root.$ref.replace(definitions, "")] ?? {}) : root;
+  const changes = Object.entries(properties).map(([name, inner]) =>
+    fitting(inner, defs).map((value) => ({ ...(example as object), [name]: value })),
+  );
+  return fc.oneof(fitting(root, defs), ...changes);
 }
 
-function fitting(schema: Schema): fc.Arbitrary<unknown> {
-  return fc.oneof({ weight: 7, arbitrary: exactly(schema) }, { weight: 1, arbitrary: absurd });
+const definitions = "#/$defs/";
+type Definitions = Record<string, Schema>;
+
+function fitting(schema: Schema, defs: Definitions): fc.Arbitrary<unknown> {
+  return fc.oneof({ weight: 7, arbitrary: exactly(schema, defs) }, { weight: 1, arbitrary: absurd });
 }
 
-function exactly(schema: Schema): fc.Arbitrary<unknown> {
+function exactly(schema: Schema, defs: Definitions): fc.Arbitrary<unknown> {
+  if (schema.$ref) return exactly(defs[schema.$ref.replace(definitions, "")] ?? {}, defs);
   if ("const" in schema) return fc.constant(schema.const);
   if (schema.enum) return fc.constantFrom(...schema.enum);
-  if (schema.anyOf) return fc.oneof(...schema.anyOf.map(fitting));
+  if (schema.anyOf) return fc.oneof(...schema.anyOf.map((each) => fitting(each, defs)));
   const { minimum = -10, maximum = 100_000 } = schema;
   const bounds = { min: Math.max(minimum, -(2 ** 31)), max: Math.min(maximum, 2 ** 31) };
   switch (schema.type) {
@@ -48,22 +60,22 @@ function exactly(schema: Schema): fc.Arbitrary<unknown> {
     case "boolean":
       return fc.boolean();
     case "array":
-      return fc.array(fitting(schema.items ?? {}), { maxLength: 4 });
+      return fc.array(fitting(schema.items ?? {}, defs), { maxLength: 4 });
     case "object":
-      return objects(schema);
+      return objects(schema, defs);
     default:
       return fc.oneof(fc.constantFrom("base", "echo", "a.txt", "1", "QQ=="), fc.string({ maxLength: 20 }));
   }
 }
 
-function objects({ properties, required = [], propertyNames, additionalProperties }: Schema) {
+function objects(schema: Schema, defs: Definitions): fc.Arbitrary<unknown> {
+  const { properties, required = [], propertyNames = {}, additionalProperties } = schema;
   if (!properties) {
     const values = typeof additionalProperties === "object" ? additionalProperties : {};
-    return fc.dictionary(fc.oneof(exactly(propertyNames ?? {}).map(String), fc.string()), fitting(values), {
-      maxKeys: 4,
-    });
+    const names = fc.oneof(fc.constantFrom("A", "team"), exactly(propertyNames, defs).map(String));
+    return fc.dictionary(names, fitting(values, defs), { maxKeys: 4 });
   }
-  const known = Object.entries(properties).map(([name, inner]) => [name, fitting(inner)] as const);
+  const known = Object.entries(properties).map(([name, inner]) => [name, fitting(inner, defs)] as const);
   const unknown = fc.oneof({ weight: 9, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: fc.object() });
   return fc
     .tuple(fc.record(Object.fromEntries(known), { requiredKeys: required }), unknown)

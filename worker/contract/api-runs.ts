@@ -5,6 +5,36 @@ import { CreateRun, CreateRunQuery, ListRuns, Run, RunPage } from "./run.ts";
 export const onMaking = ["idempotency_conflict", "idempotency_mismatch"] as const;
 const run = "/v1/runs/:id";
 
+const exampleSummary = {
+  id: "run_7c2b9n4t6r8hk3vq0d8m",
+  state: "succeeded",
+  template: "base",
+  sandboxId: "hk3vq0d8m1x5z7c2b9n4t6r8",
+  metadata: {},
+  timeoutMs: 5000,
+  createdAt: "2026-01-31T12:00:00.000Z",
+  endedAt: "2026-01-31T12:00:00.052Z",
+  exitCode: 0,
+  truncated: { stdout: false, stderr: false },
+  endReason: "exited",
+  cached: false,
+  timings: { queuedMs: 2, leaseMs: 12, filesMs: 4, execMs: 34, totalMs: 52 },
+  usage: { cpu: 1, memoryMiB: 256, wallMs: 50 },
+};
+const exampleRun = { ...exampleSummary, stdout: "hello\n", stderr: "" };
+const exampleCanceled = {
+  id: exampleRun.id,
+  state: "canceled",
+  template: "base",
+  metadata: {},
+  timeoutMs: 60_000,
+  createdAt: exampleRun.createdAt,
+  endedAt: exampleRun.endedAt,
+  endReason: "canceled",
+  cached: false,
+  timings: { totalMs: 52 },
+};
+
 export const runRows = {
   createRun: {
     method: "post",
@@ -22,6 +52,7 @@ export const runRows = {
     example: {
       query: { wait: "30" },
       body: { template: "python", code: { language: "python", source: "print('hello')" }, timeoutMs: 5000 },
+      result: exampleRun,
     },
   },
   listRuns: {
@@ -34,7 +65,7 @@ export const runRows = {
     result: RunPage,
     status: 200,
     errors: ["template_not_found"],
-    example: { query: { state: "failed", limit: "10" } },
+    example: { query: { state: "succeeded", limit: "10" }, result: { items: [exampleSummary] } },
   },
   getRun: {
     method: "get",
@@ -45,7 +76,7 @@ export const runRows = {
     result: Run,
     status: 200,
     errors: ["run_not_found"],
-    example: {},
+    example: { result: exampleRun },
   },
   cancelRun: {
     method: "post",
@@ -56,6 +87,6 @@ export const runRows = {
     result: Run,
     status: 200,
     errors: ["run_not_found", "run_ended"],
-    example: {},
+    example: { result: exampleCanceled },
   },
 } as const satisfies Record<string, ApiRow>;

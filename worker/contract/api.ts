@@ -1,11 +1,14 @@
 import type * as z from "zod";
 import { onMaking, runRows } from "./api-runs.ts";
+import { serviceRows } from "./api-service.ts";
 import type { ErrorCode } from "./errors.ts";
 import { ExecRequest, ExecResult } from "./exec.ts";
 import { FileQuery, WrittenFile } from "./files.ts";
 import { limits } from "./limits.ts";
-import { Health, Ready } from "./meta.ts";
 import { CreateSandbox, ListSandboxes, PatchSandbox, Sandbox, SandboxPage } from "./sandbox.ts";
+
+/** Of the contract below `/v1`: what is added raises the second number, nothing is ever taken away. */
+export const apiVersion = "1.1";
 
 export const scopes = [
   "sandbox:read",
@@ -36,15 +39,31 @@ export type ApiRow = {
   isIdempotent?: true;
   /** Absent = bytes (`status` 200) or nothing (204). */
   result?: z.ZodType;
+  /** What bytes are; `application/octet-stream` when absent. */
+  resultType?: string;
   status: number;
   /** The answer in place of `status` while what was made has not ended. */
   pendingStatus?: number;
   errors: readonly ErrorCode[];
-  example?: { query?: Record<string, string>; body?: unknown };
+  /** A request that a test sends to a real stack, and what may come back. */
+  example?: { query?: Record<string, string>; body?: unknown; result?: unknown };
 };
 
 const onSandbox = ["sandbox_not_found", "sandbox_ended", "host_unreachable"] as const;
 const sandbox = "/v1/sandboxes/:id";
+
+const exampleSandbox = {
+  id: "hk3vq0d8m1x5z7c2b9n4t6r8",
+  template: "base",
+  state: "running",
+  cpu: 1,
+  memoryMiB: 256,
+  lifetimeSeconds: 600,
+  idleSeconds: 300,
+  metadata: { purpose: "demo" },
+  createdAt: "2026-01-31T12:00:00.000Z",
+  expiresAt: "2026-01-31T12:10:00.000Z",
+};
 
 /** Codes that any endpoint can answer; a row lists only its own. */
 export const genericErrors = [
@@ -81,7 +100,10 @@ export const api = {
       "host_unreachable",
       "sandbox_ended",
     ],
-    example: { body: { template: "python", lifetimeSeconds: 600, metadata: { purpose: "demo" } } },
+    example: {
+      body: { template: "python", lifetimeSeconds: 600, metadata: { purpose: "demo" } },
+      result: exampleSandbox,
+    },
   },
   listSandboxes: {
     method: "get",
@@ -93,7 +115,10 @@ export const api = {
     result: SandboxPage,
     status: 200,
     errors: ["template_not_found"],
-    example: { query: { state: "running", template: "python", "metadata.purpose": "demo", limit: "10" } },
+    example: {
+      query: { state: "running", template: "python", "metadata.purpose": "demo", limit: "10" },
+      result: { items: [exampleSandbox] },
+    },
   },
   getSandbox: {
     method: "get",
@@ -104,7 +129,7 @@ export const api = {
     result: Sandbox,
     status: 200,
     errors: ["sandbox_not_found"],
-    example: {},
+    example: { result: exampleSandbox },
   },
   patchSandbox: {
     method: "patch",
@@ -116,7 +141,10 @@ export const api = {
     result: Sandbox,
     status: 200,
     errors: onSandbox,
-    example: { body: { lifetimeSeconds: 1200 } },
+    example: {
+      body: { lifetimeSeconds: 1200 },
+      result: { ...exampleSandbox, lifetimeSeconds: 1200, expiresAt: "2026-01-31T12:20:00.000Z" },
+    },
   },
   deleteSandbox: {
     method: "delete",
@@ -146,7 +174,17 @@ export const api = {
       "exec_interrupted",
       "exec_lost",
     ],
-    example: { body: { command: "echo hello", timeoutMs: 5000 } },
+    example: {
+      body: { command: "echo hello", timeoutMs: 5000 },
+      result: {
+        exitCode: 0,
+        stdout: "hello\n",
+        stderr: "",
+        truncated: { stdout: false, stderr: false },
+        durationMs: 1.8,
+        endReason: "exited",
+      },
+    },
   },
   readFile: {
     method: "get",
@@ -170,31 +208,13 @@ export const api = {
     result: WrittenFile,
     status: 200,
     errors: [...onSandbox, "not_a_file", "path_refused", "file_permission_denied", "no_space"],
-    example: { query: { path: "notes/hello.txt" } },
+    example: {
+      query: { path: "notes/hello.txt" },
+      result: { path: "/home/user/notes/hello.txt", size: 6, mode: "0644" },
+    },
   },
   ...runRows,
-  healthz: {
-    method: "get",
-    path: "/healthz",
-    summary: "Is the process up",
-    scope: null,
-    tokens: 0,
-    result: Health,
-    status: 200,
-    errors: [],
-    example: {},
-  },
-  readyz: {
-    method: "get",
-    path: "/readyz",
-    summary: "Is the database there; `degraded` while no host is heard",
-    scope: null,
-    tokens: 0,
-    result: Ready,
-    status: 200,
-    errors: ["unavailable"],
-    example: {},
-  },
+  ...serviceRows,
 } as const satisfies Record<string, ApiRow>;
 
 export type ApiName = keyof typeof api;

@@ -58,15 +58,15 @@ const text = (maxBytes: number) =>
 
 const RunFile = z
   .strictObject({
-    path: FilePath,
-    content: text(limits.runFilesMaxBytes).optional(),
-    /** For bytes that are not text. */
-    contentBase64: z.base64().optional(),
+    path: FilePath.describe("Absolute, or relative to `/home/user`, where the run begins."),
+    content: text(limits.runFilesMaxBytes).optional().describe("Text."),
+    contentBase64: z.base64().optional().describe("Bytes that are not text, in place of `content`."),
   })
   .refine(
     (file) => (file.content === undefined) !== (file.contentBase64 === undefined),
     "must have one of content and contentBase64",
-  );
+  )
+  .meta({ id: "RunFile" });
 export type RunFile = z.infer<typeof RunFile>;
 
 function sizeOf({ content, contentBase64 = "" }: RunFile): number {
@@ -82,17 +82,27 @@ export const CreateRun = z
         language: Language,
         source: text(limits.runSourceMaxBytes).min(1, "must not be empty"),
       })
-      .optional(),
-    /** A string goes to `sh -c`; an array is never seen by a shell. */
-    command: ExecRequest.shape.command.optional(),
+      .optional()
+      .describe("Becomes a file that the language's program runs; no shell sees it."),
+    command: ExecRequest.shape.command
+      .optional()
+      .describe("In place of `code`: a string goes to `sh -c`; an array is never seen by a shell."),
     stdin: ExecRequest.shape.stdin,
-    /** Written before the command begins. Relative paths begin at the home, where it runs. */
-    files: z.array(RunFile).max(limits.runFilesMax).optional(),
-    env: EnvVars.optional(),
-    timeoutMs: z.int().min(1).max(limits.runTimeoutMaxMs).optional(),
+    files: z
+      .array(RunFile)
+      .max(limits.runFilesMax)
+      .optional()
+      .describe(`Written before it begins; at most ${limits.runFilesMaxBytes} bytes together.`),
+    env: EnvVars.optional().describe("The environment of its processes; not kept."),
+    timeoutMs: z
+      .int()
+      .min(1)
+      .max(limits.runTimeoutMaxMs)
+      .optional()
+      .describe("The whole process tree is ended at this time; the longest when absent."),
     cpu: CreateSandbox.shape.cpu,
     memoryMiB: CreateSandbox.shape.memoryMiB,
-    metadata: Metadata.optional(),
+    metadata: Metadata.optional().describe("Your own labels."),
   })
   .refine(
     (run) => (run.code === undefined) !== (run.command === undefined),
@@ -109,70 +119,78 @@ export const CreateRun = z
       return new Set(paths).size === paths.length;
     },
     { path: ["files"], message: "each path once, and not that of the code itself" },
-  );
+  )
+  .meta({ id: "CreateRun" });
 export type CreateRun = z.infer<typeof CreateRun>;
 
 const waitMessage = `must be a whole number of seconds from 0 to ${limits.runWaitMaxSeconds}`;
 export const CreateRunQuery = z.strictObject({
-  /** How long to wait for the end before answering 202. */
   wait: z
     .string()
     .regex(/^\d{1,4}$/, waitMessage)
     .transform(Number)
     .pipe(z.int().max(limits.runWaitMaxSeconds, waitMessage))
-    .optional(),
+    .optional()
+    .describe(
+      `Seconds to wait for the end before answering 202; at most ${limits.runWaitMaxSeconds}, none when absent.`,
+    ),
 });
 
 const ms = z.number().min(0);
 const time = z.iso.datetime();
 
-/** A run without what it printed, as lists have it. */
-export const RunSummary = z.strictObject({
+const summary = {
   id: RunId,
   state: z.enum(runStates),
   template: TemplateName,
-  /** What it runs in, from the lease on. */
-  sandboxId: SandboxId.optional(),
+  sandboxId: SandboxId.optional().describe("What it runs in, from the lease on."),
   metadata: Metadata,
   timeoutMs: z.int(),
   createdAt: time,
   endedAt: time.optional(),
-  exitCode: z.int().optional(),
-  truncated: z.strictObject({ stdout: z.boolean(), stderr: z.boolean() }).optional(),
+  exitCode: z.int().optional().describe("The exit status; 128 + signal where a signal ended it."),
+  truncated: z
+    .strictObject({ stdout: z.boolean(), stderr: z.boolean() })
+    .optional()
+    .describe(
+      `Whether there was more than the first ${limits.runOutputMaxBytes} bytes, which is what is kept.`,
+    ),
   endReason: EndReason.optional(),
-  /** Why it has no exit code. */
-  error: z.strictObject({ code: z.enum(errorCodes), detail: z.string() }).optional(),
-  /** Whether the result is that of an earlier run. */
-  cached: z.literal(false),
-  /** Each phase that it has come through. */
-  timings: z.strictObject({
-    /** Until a sandbox was asked for. */
-    queuedMs: ms.optional(),
-    /** Until it was there. */
-    leaseMs: ms.optional(),
-    filesMs: ms.optional(),
-    execMs: ms.optional(),
-    totalMs: ms.optional(),
-  }),
-  /** What was held for it, and for how long. */
-  usage: z.strictObject({ cpu: z.number(), memoryMiB: z.int(), wallMs: ms }).optional(),
-});
+  error: z
+    .strictObject({ code: z.enum(errorCodes), detail: z.string() })
+    .optional()
+    .describe("Why it has no exit code."),
+  cached: z.literal(false).describe("Whether the result is that of an earlier run."),
+  timings: z
+    .strictObject({
+      queuedMs: ms.optional().describe("Until a sandbox was asked for."),
+      leaseMs: ms.optional().describe("Until the sandbox was there."),
+      filesMs: ms.optional().describe("Until its files were written."),
+      execMs: ms.optional().describe("From its beginning to its end."),
+      totalMs: ms.optional(),
+    })
+    .describe("Each phase that it has come through."),
+  usage: z
+    .strictObject({ cpu: z.number(), memoryMiB: z.int(), wallMs: ms })
+    .optional()
+    .describe("What was held for it, and for how long."),
+};
+
+/** A run without what it printed, as lists have it. */
+export const RunSummary = z.strictObject(summary).meta({ id: "RunSummary" });
 export type RunSummary = z.infer<typeof RunSummary>;
 
-export const Run = z.strictObject({
-  ...RunSummary.shape,
-  stdout: z.string().optional(),
-  stderr: z.string().optional(),
-});
+export const Run = z
+  .strictObject({ ...summary, stdout: z.string().optional(), stderr: z.string().optional() })
+  .meta({ id: "Run" });
 export type Run = z.infer<typeof Run>;
 
 export const ListRuns = z.strictObject({
   ...pageQuery,
-  state: z.enum(runStates).optional(),
-  /** A name or an alias. */
-  template: TemplateName.optional(),
+  state: z.enum(runStates).optional().describe("Only runs in this state."),
+  template: TemplateName.optional().describe("Only those of this template; an alias will do."),
 });
 export type ListRuns = z.infer<typeof ListRuns>;
 
-export const RunPage = pageOf(RunSummary);
+export const RunPage = pageOf(RunSummary).meta({ id: "RunPage" });
 export type RunPage = z.infer<typeof RunPage>;

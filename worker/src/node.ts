@@ -1,6 +1,5 @@
 import { mkdir } from "node:fs/promises";
 import type { Server } from "node:http";
-import { pino } from "pino";
 import { SettingError } from "#contract/settings";
 import { readMigrations } from "#migrations/files";
 import { migrate } from "#migrations/migrate";
@@ -11,9 +10,9 @@ import { openNodeClient } from "./db/node.ts";
 import { type Deps, makeDeps } from "./deps.ts";
 import { configFrom } from "./env.ts";
 import { runSweep } from "./jobs.ts";
-import type { Log } from "./log.ts";
 import { watchRequests } from "./node-drain.ts";
 import { nodeFetch } from "./node-fetch.ts";
+import { nodeLog } from "./node-log.ts";
 import { createNodeServer } from "./node-serve.ts";
 import { readNodeSettings } from "./node-settings.ts";
 
@@ -22,10 +21,9 @@ const drainMs = 10_000;
 async function main(): Promise<void> {
   const { values, dataDir, databaseUrl } = await readNodeSettings(process.env);
   const config = configFrom(values);
-  const logger = pino({ level: values.SANDGATE_LOG_LEVEL, base: null });
-  const log: Log = ({ level, ...event }) => logger[level](event);
+  const log = nodeLog(values.SANDGATE_LOG_LEVEL);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const client = await openNodeClient(databaseUrl);
+  const client = await openNodeClient(databaseUrl, values.SANDGATE_DATABASE_TOKEN);
   const applied = await migrate(guardClient(client), await readMigrations(), Date.now());
   if (applied.length > 0) log({ level: "info", event: "migrated", applied });
   const { background, settled } = trackBackground(log);

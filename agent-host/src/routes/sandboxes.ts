@@ -10,6 +10,7 @@ import { type ExecDeps, execInSandbox } from "../sandboxes/exec.ts";
 import { readFileIn, writeFileIn } from "../sandboxes/files.ts";
 import { patchSandbox } from "../sandboxes/patch.ts";
 import type { Live } from "../sandboxes/registry.ts";
+import { logged } from "./logged.ts";
 import { type SignedDeps, type SignedEnv, signed } from "./signed.ts";
 import { settleUpload, type UploadEnv, uploadChunks } from "./upload.ts";
 
@@ -31,7 +32,7 @@ export function sandboxRoutes(deps: SandboxRouteDeps): Hono<RouteEnv> {
     }
     return live;
   };
-  app.use("*", settleUpload, signed(deps));
+  app.use("*", logged(deps), settleUpload, signed(deps));
 
   app.post("/", async (c) => {
     const input = parse(HostCreate, c.get("body"));
