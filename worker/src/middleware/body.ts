@@ -75,7 +75,7 @@ function parse(bytes: Bytes): unknown {
   }
 }
 
-/** Refuses depth that schemas would recurse into, and the one key that is not data to JavaScript. */
+/** Refuses depth and width that schemas would go into, and the one key that is not data to JavaScript. */
 function refuseStrangeShapes(value: unknown, depth = 0): void {
   if (typeof value !== "object" || value === null) return;
   if (depth >= limits.jsonDepthMax) {
@@ -83,5 +83,11 @@ function refuseStrangeShapes(value: unknown, depth = 0): void {
   }
   if (Object.hasOwn(value, "__proto__"))
     throw invalid([{ path: "__proto__", message: "cannot be used as a name" }]);
-  for (const inner of Object.values(value)) refuseStrangeShapes(inner, depth + 1);
+  const inside = Object.values(value);
+  if (!Array.isArray(value) && inside.length > limits.jsonNamesMax) {
+    throw invalid([
+      { path: "", message: `must not have more than ${limits.jsonNamesMax} names in one object` },
+    ]);
+  }
+  for (const inner of inside) refuseStrangeShapes(inner, depth + 1);
 }
