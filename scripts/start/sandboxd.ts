@@ -4,14 +4,14 @@ import { join } from "node:path";
 import type { Report, Runner } from "#templates/runner";
 import { StopError } from "#templates/stop";
 
-const folder = join(import.meta.dirname, "..", "..", "agent-host", "sandboxd");
-const buildDir = join(folder, "build");
-const stampPath = join(buildDir, "sources.sha256");
+const ownFolder = join(import.meta.dirname, "..", "..", "agent-host", "sandboxd");
 
-/** Where the in-sandbox daemon is after `ensureSandboxd`. */
-export const sandboxdPath = join(buildDir, "sandboxd");
-
-type SandboxdInput = { runner: Runner; report: Report };
+type SandboxdInput = {
+  runner: Runner;
+  report: Report;
+  /** Other sources than ours; for tests. */
+  folder?: string;
+};
 
 /**
  * Builds the in-sandbox daemon unless the binary was made of these very sources; installs a compiler if there is none.
@@ -20,22 +20,26 @@ type SandboxdInput = { runner: Runner; report: Report };
 export async function ensureSandboxd({
   runner,
   report,
+  folder = ownFolder,
 }: SandboxdInput): Promise<{ path: string; built: boolean }> {
-  const digest = await sourceDigest();
+  const path = join(folder, "build", "sandboxd");
+  const stampPath = join(folder, "build", "sources.sha256");
+  const digest = await sourceDigest(folder);
   const stamp = await readFile(stampPath, "utf8").catch(() => "");
-  if (stamp === `${digest} ${await fileDigest(sandboxdPath)}`) return { path: sandboxdPath, built: false };
+  if (stamp === `${digest} ${await fileDigest(path)}`) return { path, built: false };
   await runner.install([
     { provides: "cc", packages: ["gcc"] },
     { provides: "/usr/include/stdlib.h", packages: ["libc6-dev"] },
     { provides: "make", packages: ["make"] },
   ]);
   report("Compiling sandboxd.");
-  await runner.run(["make", "-C", folder]);
-  await writeFile(stampPath, `${digest} ${await fileDigest(sandboxdPath)}`);
-  return { path: sandboxdPath, built: true };
+  // make goes by times, which copies, archives and clocks get wrong: what it took for done would get our new stamp.
+  await runner.run(["make", "--always-make", "-C", folder]);
+  await writeFile(stampPath, `${digest} ${await fileDigest(path)}`);
+  return { path, built: true };
 }
 
-async function sourceDigest(): Promise<string> {
+async function sourceDigest(folder: string): Promise<string> {
   const names = await readdir(folder).catch(() => [] as string[]);
   const sources = names.filter((name) => name === "Makefile" || /\.[ch]$/.test(name)).sort();
   if (sources.length === 0) throw new StopError(`The sources of sandboxd are missing from ${folder}.`);

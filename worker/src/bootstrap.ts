@@ -70,8 +70,10 @@ async function ensureSecrets(path: string): Promise<void> {
   const known = await readEnvFile(path);
   const missing = secretNames.filter((name) => !known[name]);
   if (missing.length === 0) return chmod(path, 0o600);
-  for (const name of missing) known[name] = toHex(secureRandom(secretBytes));
-  await writePrivate(path, envText(known));
+  const made = Object.fromEntries(missing.map((name) => [name, toHex(secureRandom(secretBytes))]));
+  // What is there stays as it is written: quotes and comments of an operator are not ours to interpret.
+  const text = await readFile(path, "utf8").catch(() => "");
+  await writePrivate(path, `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${envText(made)}`);
 }
 
 async function ensureHost(deps: Deps, path: string, controlUrl: string): Promise<void> {

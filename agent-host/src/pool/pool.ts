@@ -16,6 +16,8 @@ export type PoolDeps = {
   log: Logger;
 };
 
+const quietMs = 200;
+
 /**
  * Warm sandboxes that nobody has used, per template. A member leaves the pool once and never comes back;
  * refilling goes on in the background, a few starts at a time.
@@ -26,6 +28,7 @@ export class Pool {
   readonly #starting = new Set<string>();
   readonly #underWay = new Set<Promise<void>>();
   readonly #retries = new Map<Shelf, NodeJS.Timeout>();
+  #later: NodeJS.Timeout | undefined;
   #isOpen = true;
 
   constructor(deps: PoolDeps, templates: TemplateImage[]) {
@@ -80,7 +83,7 @@ export class Pool {
     if (!shelf || !this.#isOpen) throw noCapacity();
     for (let member = shelf.available.shift(); member; member = shelf.available.shift()) {
       if (member.connection.isOpen) {
-        setImmediate(() => this.refill());
+        this.#refillSoon();
         return { member, isWarm: true };
       }
       void this.discard(member);
@@ -217,12 +220,26 @@ export class Pool {
     void this.discard(member);
   }
 
+  /**
+   * A start keeps a core busy for 0.15 s, just when whoever was handed a sandbox runs a first command in it: what
+   * nobody waits for begins a moment later. Never at once, since a member is counted in after it was handed out.
+   */
+  #refillSoon(): void {
+    const isUrgent = [...this.#shelves.values()].some(
+      (shelf) => shelf.waiting > 0 || shelf.starting > 0 || shelf.available.length < this.#deps.settings.min,
+    );
+    if (isUrgent) setImmediate(() => this.refill());
+    this.#later ??= setTimeout(() => {
+      this.#later = undefined;
+      this.refill();
+    }, quietMs);
+  }
+
   /** Remembers work until it is done, so that `drain` can wait for it; whatever ends may have made room. */
   #track(work: Promise<void>): Promise<void> {
     const tracked = work.finally(() => {
       this.#underWay.delete(tracked);
-      // Later, since whoever was handed a member has not counted it in yet.
-      setImmediate(() => this.refill());
+      this.#refillSoon();
     });
     this.#underWay.add(tracked);
     return tracked;

@@ -69,8 +69,9 @@ function refuseEncoding(request: Request): void {
 function parse(bytes: Bytes): unknown {
   try {
     return JSON.parse(decoder.decode(bytes));
-  } catch (cause) {
-    throw new AppError("invalid_json", "The body is not valid JSON in UTF-8.", { cause });
+  } catch {
+    // The parser's own error quotes the body, which may hold secrets and is never logged.
+    throw new AppError("invalid_json", "The body is not valid JSON in UTF-8.");
   }
 }
 
