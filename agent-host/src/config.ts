@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import * as z from "zod";
@@ -33,12 +34,19 @@ export function readConfig(environment: NodeJS.ProcessEnv): HostConfig {
       settings: values,
       hostFolder,
       identity: readJson(join(hostFolder, "host.json"), HostIdentity),
-      prepared: readJson(join(hostFolder, "prepared.json"), Prepared),
+      prepared: withDaemon(readJson(join(hostFolder, "prepared.json"), Prepared)),
     };
   } catch (cause) {
     if (cause instanceof SettingError) throw new StartupError(cause.message, { cause });
     throw cause;
   }
+}
+
+/** A warm sandbox is made of an image and a daemon: after an upgrade of either it is no longer what we hand out. */
+function withDaemon(prepared: z.infer<typeof Prepared>): z.infer<typeof Prepared> {
+  const daemon = createHash("sha256").update(readFileSync(prepared.sandboxdPath)).digest("hex").slice(0, 12);
+  const templates = prepared.templates.map((each) => ({ ...each, digest: `${each.digest}-${daemon}` }));
+  return { ...prepared, templates };
 }
 
 function settingsFile(dataDir: string): Record<string, string> {

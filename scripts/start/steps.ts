@@ -66,8 +66,9 @@ function engineStep(input: PrepareInput): Promise<MachineEngine> {
 
 function sandboxdStep(input: PrepareInput): Promise<string> {
   return step(input, "sandboxd", async (report) => {
-    const runner = createRunner({ report, signal: input.signal });
-    const { path, built } = await ensureSandboxd({ runner, report });
+    const { signal } = input;
+    const runner = createRunner({ report, signal });
+    const { path, built } = await ensureSandboxd({ runner, report, signal });
     return { value: path, sentence: `sandboxd ${built ? "compiled" : "up to date"}` };
   });
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Harness, harness } from "#test/support/harness";
 import { openApiDocument } from "#worker/openapi/document";
@@ -34,6 +35,8 @@ test("the reference asks nobody else for anything, and runs nothing", async () =
   expect(policy).toContain("default-src 'none'");
   expect(policy).not.toMatch(/unsafe|https?:|script-src|\*/);
   const page = await response.text();
+  const [, sheet = ""] = /<style>([\s\S]*?)<\/style>/.exec(page) ?? [];
+  expect(policy).toContain(`style-src 'sha256-${createHash("sha256").update(sheet).digest("base64")}'`);
   const loads = [...page.matchAll(/\b(?:src|srcset|href|action|poster|data)="([^"]*)"|url\(|@import/g)];
   const elsewhere = loads
     .map(([, address]) => address ?? "css")

@@ -55,11 +55,11 @@ const bindings = () => ({
   SANDGATE_HOST_SECRET: testConfig.hostSecret,
 });
 
-async function run(given: Record<string, string>): Promise<Miniflare> {
+async function run(given: Record<string, string>, script = contents): Promise<Miniflare> {
   const { workerOptions } = unstable_getMiniflareWorkerOptions(wranglerConfig);
   const miniflare = new Miniflare({
     ...workerOptions,
-    modules: [{ type: "ESModule", path: "index.js", contents }],
+    modules: [{ type: "ESModule", path: "index.js", contents: script }],
     bindings: given,
     cf: false,
     structuredWorkerdLogs: true,
@@ -121,6 +121,13 @@ test("without its settings the edge says that it has none, and only its log says
   expect(JSON.stringify(events)).toContain("SANDGATE_KEY_SECRET");
   expect(JSON.stringify(events)).not.toContain("must not be logged");
   await bare.dispose();
+});
+
+test("there is no Node to be found at run time either, so hashing is WebCrypto's", async () => {
+  const looks = "Response.json(globalThis.process?.getBuiltinModule?.('node:crypto') === undefined)";
+  const probe = await run({}, `export class Limiter {}; export default { fetch: () => ${looks} }`);
+  expect(await (await probe.dispatchFetch("http://edge.test/")).json()).toBe(true);
+  await probe.dispose();
 });
 
 test("the limiter has its place, and grants nothing yet", async () => {

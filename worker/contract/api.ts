@@ -168,6 +168,7 @@ export const api = {
     errors: [
       ...onSandbox,
       "command_not_found",
+      "file_permission_denied",
       "cwd_not_found",
       "process_limit",
       "too_many_execs",
@@ -194,7 +195,14 @@ export const api = {
     tokens: 1,
     query: FileQuery,
     status: 200,
-    errors: [...onSandbox, "file_not_found", "not_a_file", "path_refused", "file_permission_denied"],
+    errors: [
+      ...onSandbox,
+      "too_many_execs",
+      "file_not_found",
+      "not_a_file",
+      "path_refused",
+      "file_permission_denied",
+    ],
     example: { query: { path: "/etc/os-release" } },
   },
   writeFile: {
@@ -207,7 +215,14 @@ export const api = {
     rawBodyMaxBytes: limits.fileMaxBytes,
     result: WrittenFile,
     status: 200,
-    errors: [...onSandbox, "not_a_file", "path_refused", "file_permission_denied", "no_space"],
+    errors: [
+      ...onSandbox,
+      "too_many_execs",
+      "not_a_file",
+      "path_refused",
+      "file_permission_denied",
+      "no_space",
+    ],
     example: {
       query: { path: "notes/hello.txt" },
       result: { path: "/home/user/notes/hello.txt", size: 6, mode: "0644" },

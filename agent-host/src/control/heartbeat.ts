@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { type Heartbeat, HeartbeatReply, type HostIdentity } from "#contract/host";
+import { type Heartbeat, HeartbeatReply, type HostIdentity, type LiveSandbox } from "#contract/host";
 import { limits } from "#contract/limits";
 import type { LeaseStore } from "../leases/store.ts";
 import { type EndDeps, endSandbox } from "../sandboxes/end.ts";
@@ -29,12 +29,7 @@ export async function beat(deps: HeartbeatDeps): Promise<void> {
     code,
     takenAtMs,
     ...deps.facts(),
-    // What is being ended is live until its end is on record: in neither list it would count as crashed.
-    live: deps.registry.all().map(({ lease: { sandboxId, generation, expiresAtMs } }) => ({
-      sandboxId,
-      generation,
-      expiresAtMs,
-    })),
+    live: listLive(deps.registry),
     ended: deps.leases.ends().slice(0, endedPerBeatMax),
   };
   const body = JSON.stringify(heartbeat);
@@ -54,6 +49,19 @@ export async function beat(deps: HeartbeatDeps): Promise<void> {
   if (!response.ok)
     throw new Error(`The control plane answered ${response.status}: ${await response.text()}`);
   await obey(deps, HeartbeatReply.parse(await response.json()));
+}
+
+/**
+ * What is being ended is live until its end is on record: in neither list it would count as crashed. What is not
+ * configured yet may still fail and be made again, which must not look like a death.
+ */
+function listLive(registry: Registry): LiveSandbox[] {
+  const configured = registry.all().filter((live) => live.isConfigured);
+  return configured.map(({ lease: { sandboxId, generation, expiresAtMs } }) => ({
+    sandboxId,
+    generation,
+    expiresAtMs,
+  }));
 }
 
 /**

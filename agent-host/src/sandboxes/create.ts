@@ -112,7 +112,13 @@ type Claimed = { record: Lease; member: Member; key: Buffer; env: HostCreate["en
 
 /** Only a claimed member is ever configured. */
 async function lease(deps: CreateDeps, { record, member, key, env }: Claimed): Promise<void> {
-  const live: Live = { lease: record, member, lastActiveAtMs: deps.now(), operations: 0 };
+  const live: Live = {
+    lease: record,
+    member,
+    isConfigured: false,
+    lastActiveAtMs: deps.now(),
+    operations: 0,
+  };
   deps.registry.add(live);
   try {
     deps.runtime.applyLimits(member, record);
@@ -124,6 +130,7 @@ async function lease(deps: CreateDeps, { record, member, key, env }: Claimed): P
     // Somebody wants it gone: another try would bring it back.
     throw isEndedByOthers ? ended(live.ending?.reason ?? "crashed") : cause;
   }
+  live.isConfigured = true;
   void member.connection.closed.then(() => endSandbox(deps, live, "crashed"));
   // For people who look at the engine; nothing depends on it.
   void deps.runtime.label(member, `sbx-${record.sandboxId}-${record.generation}`).catch(() => undefined);

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ExecRequest, ExecResult } from "#contract/exec";
 import { limits } from "#contract/limits";
 import type { EndReason } from "#contract/sandbox";
@@ -76,18 +75,15 @@ async function feed(handle: ExecHandle, stdin: string): Promise<void> {
   }
 }
 
-async function settled(handle: ExecHandle, deadlineMs: number): Promise<ExecExit> {
-  const done = new AbortController();
-  const backstop = sleep(deadlineMs, undefined, { signal: done.signal }).then(() => {
-    handle.kill();
-    throw new HostError("exec_lost", "The command did not end in time and its outcome is not known.");
+/** A plain timer: one that is aborted makes an error with its stack for every command. */
+function settled(handle: ExecHandle, deadlineMs: number): Promise<ExecExit> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      handle.kill();
+      reject(new HostError("exec_lost", "The command did not end in time and its outcome is not known."));
+    }, deadlineMs);
+    void handle.exit.then(resolve, reject).finally(() => clearTimeout(timer));
   });
-  backstop.catch(() => undefined);
-  try {
-    return await Promise.race([handle.exit, backstop]);
-  } finally {
-    done.abort();
-  }
 }
 
 /** The kernel kills for memory by SIGKILL; a shell around the victim reports it as a status. */

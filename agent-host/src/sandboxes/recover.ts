@@ -103,7 +103,7 @@ const expectationOf = ({ sandboxId, generation, key }: Lease): Expectation => ({
 });
 
 function keepLease(deps: RecoverDeps, member: Member, lease: Lease): void {
-  const live = { lease, member, lastActiveAtMs: deps.now(), operations: 0 };
+  const live = { lease, member, isConfigured: true, lastActiveAtMs: deps.now(), operations: 0 };
   deps.registry.add(live);
   void member.connection.closed.then(() => endSandbox(deps, live, "crashed"));
 }

@@ -8,6 +8,8 @@ import type { Member } from "../runtime/runtime.ts";
 export type Live = {
   lease: Lease;
   readonly member: Member;
+  /** Handed out for good; before that the create may still fail and be tried on another member. */
+  isConfigured: boolean;
   lastActiveAtMs: number;
   /** Commands and file operations under way; while there are any the sandbox is not idle. */
   operations: number;

@@ -72,8 +72,6 @@ export class Stream {
       case "sequence":
         this.#db.exec(this.#textOf(request));
         return {};
-      case "describe":
-        return { result: this.#describe(this.#textOf(request)) };
       case "get_autocommit":
         return { is_autocommit: !this.#db.inTransaction };
       case "store_sql":
@@ -126,19 +124,6 @@ export class Stream {
       case "is_autocommit":
         return !this.#db.inTransaction;
     }
-  }
-
-  #describe(sql: string) {
-    const statement = this.#db.prepare(sql);
-    const cols = statement.reader
-      ? statement.columns().map(({ name, type }) => ({ name, decltype: type }))
-      : [];
-    return {
-      params: [],
-      cols,
-      is_explain: /^\s*explain\b/i.test(sql),
-      is_readonly: readsOnly(sql),
-    };
   }
 
   #textOf({ sql, sql_id }: { sql?: string | null | undefined; sql_id?: number | null | undefined }): string {

@@ -1,6 +1,6 @@
 import * as z from "zod";
 
-/** The JSON encoding of Hrana 2 and 3 over HTTP: what clients send in one pipeline. */
+/** The JSON encoding of Hrana 2 and 3 over HTTP: what our client sends in one pipeline; no `describe`, no cursors. */
 const Value = z.discriminatedUnion("type", [
   z.object({ type: z.literal("null") }),
   z.object({ type: z.literal("integer"), value: z.string().regex(/^-?\d{1,19}$/) }),
@@ -46,7 +46,6 @@ const StreamRequest = z.discriminatedUnion("type", [
   z.object({ type: z.literal("execute"), stmt: Statement }),
   z.object({ type: z.literal("batch"), batch: Batch }),
   z.object({ type: z.literal("sequence"), ...sqlText }),
-  z.object({ type: z.literal("describe"), ...sqlText }),
   z.object({ type: z.literal("store_sql"), sql_id: z.int(), sql: z.string() }),
   z.object({ type: z.literal("close_sql"), sql_id: z.int() }),
   z.object({ type: z.literal("get_autocommit") }),

@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { limits } from "#contract/limits";
-import { type Harness, harness } from "#test/support/harness";
+import { type Harness, harness, problemOf } from "#test/support/harness";
 import { expectRefusal, guardedRows, jsonType, type Owned, ownedBy, pathOf } from "#test/support/rows";
 
 let h: Harness;
@@ -38,6 +38,13 @@ describe.each(withBody)("%s", (_name, row) => {
     ["a name twice, further in", example.replace("{", '{"env":{"A":"1","\\u0041":"2"},'), "invalid_request"],
   ])("A5: refuses %s", async (_what, body, code) => {
     expect(await expectRefusal(await send(body), row)).toBe(code);
+  });
+
+  test("A5: refuses more names than any schema takes without a look at them one by one", async () => {
+    const names = Array.from({ length: limits.jsonNamesMax + 1 }, (_, i) => [`-${i}`, 1]);
+    const response = await send(JSON.stringify({ env: Object.fromEntries(names) }));
+    const { code, issues } = await problemOf(response);
+    expect([code, issues?.map(({ path }) => path)]).toEqual(["invalid_request", [""]]);
   });
 
   test("A5: refuses bytes that are not UTF-8", async () => {

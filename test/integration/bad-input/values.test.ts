@@ -155,7 +155,7 @@ test.each([
   ["no name", { "": "1" }],
   ["a value with NUL", { A: "\0" }],
   ["a value of 1 MB", { A: "x".repeat(1_000_000) }],
-  ["10,000 of them", Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`A${i}`, ""]))],
+  ["257 of them", Object.fromEntries(Array.from({ length: 257 }, (_, i) => [`A${i}`, ""]))],
   ["a value that is no text", { A: 1 }],
 ])("A9: variables with %s are refused, for a sandbox, a command and a run", async (_what, env) => {
   await expectIssue(await create({ env }), "env");

@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { Heartbeat, HostIdentity } from "#contract/host";
 import { newHostCode, newHostId } from "#contract/ids";
 import { beat } from "#host/control/heartbeat";
@@ -38,18 +38,15 @@ test("an end that cannot be put on record still ends the sandbox, and the host g
   await expect.poll(() => pool.state()[0]?.available).toBe(3);
 });
 
-test("a sandbox that is being ended is reported as live until its end is on record", async () => {
-  const { deps, clock, create, runtime, leases } = host();
-  const { sandboxId } = await create({ idleSeconds: 10 });
-  clock.nowMs += 11_000;
-  const letGo = hold(runtime, "kill");
-  const reaped = reap(deps);
+/** A control plane that only listens: `speak` sends one heartbeat, `beats` has what came. */
+async function listener(deps: ReturnType<typeof host>["deps"]) {
   const beats: Heartbeat[] = [];
   const server = createServer((request, response) => {
     request.setEncoding("utf8").on("data", (text: string) => beats.push(JSON.parse(text)));
     response.end(JSON.stringify({ acknowledged: [], kill: [], deadlines: [] }));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
   const controlUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const identity: HostIdentity = {
     hostId: newHostId(),
@@ -58,17 +55,38 @@ test("a sandbox that is being ended is reported as live until its end is on reco
     controlUrl,
   };
   const facts = () => ({ url: controlUrl, isDraining: false, cores: 2, freeMemoryMiB: 1, pools: [] });
-  const speak = () => beat({ ...deps, identity, key: Buffer.alloc(32), facts });
+  return { beats, speak: () => beat({ ...deps, identity, key: Buffer.alloc(32), facts }) };
+}
+
+test("a sandbox that is being ended is reported as live until its end is on record", async () => {
+  const { deps, clock, create, runtime, leases } = host();
+  const { sandboxId } = await create({ idleSeconds: 10 });
+  clock.nowMs += 11_000;
+  const letGo = hold(runtime, "kill");
+  const reaped = reap(deps);
+  const { beats, speak } = await listener(deps);
   await speak();
   letGo();
   await reaped;
   await speak();
-  server.close();
   expect(beats.map(({ live, ended }) => [live.length, ended.length])).toEqual([
     [1, 0],
     [0, 1],
   ]);
   expect(leases.ends()).toMatchObject([{ sandboxId, endReason: "idle" }]);
+});
+
+test("a sandbox is reported as live only once it is configured: until then its create may fail", async () => {
+  const { deps, create, registry } = host();
+  await create();
+  const [live] = registry.all();
+  if (!live) throw new Error("not live");
+  const { beats, speak } = await listener(deps);
+  live.isConfigured = false;
+  await speak();
+  live.isConfigured = true;
+  await speak();
+  expect(beats.map((each) => each.live.length)).toEqual([0, 1]);
 });
 
 test("a sweep that takes its time over a leftover spares what was started meanwhile", async () => {

@@ -16,7 +16,7 @@ const runner: Runner = {
   install: async () => undefined,
   refreshPackageLists: unused,
 };
-const ensure = () => ensureSandboxd({ runner, report: () => undefined, folder });
+const ensure = (by = runner) => ensureSandboxd({ runner: by, report: () => undefined, folder });
 
 test("sources that changed are compiled, however old their times are", async () => {
   const source = join(folder, "main.c");
@@ -33,4 +33,19 @@ test("sources that changed are compiled, however old their times are", async () 
   utimesSync(source, 1, 1);
   const { path, built } = await ensure();
   expect([built, readFileSync(path, "utf8")]).toEqual([true, "two"]);
+});
+
+test("two that find changed sources at once compile them once", async () => {
+  writeFileSync(join(folder, "main.c"), "three");
+  let runs = 0;
+  const counted: Runner = {
+    ...runner,
+    run: (command) => {
+      runs++;
+      return runner.run(command);
+    },
+  };
+  const both = await Promise.all([ensure(counted), ensure(counted)]);
+  expect(both.map(({ built }) => built).sort()).toEqual([false, true]);
+  expect(runs).toBe(1);
 });

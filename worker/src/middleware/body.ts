@@ -88,7 +88,7 @@ function parse(text: string): unknown {
 /** Without the parser's own error: it quotes the body, which may hold secrets and is never logged. */
 const notJson = () => new AppError("invalid_json", "The body is not valid JSON in UTF-8.");
 
-/** Counts names, and refuses depth that schemas would recurse into and the one name that is not data to JavaScript. */
+/** Counts names, and refuses depth and width that schemas would go into, and the one that is not data to JavaScript. */
 function namesIn(value: unknown, depth = 0): number {
   if (typeof value !== "object" || value === null) return 0;
   if (depth >= limits.jsonDepthMax) {
@@ -96,8 +96,14 @@ function namesIn(value: unknown, depth = 0): number {
   }
   if (Object.hasOwn(value, "__proto__"))
     throw invalid([{ path: "__proto__", message: "cannot be used as a name" }]);
-  let count = Array.isArray(value) ? 0 : Object.keys(value).length;
-  for (const inner of Object.values(value)) count += namesIn(inner, depth + 1);
+  const inside = Object.values(value);
+  if (!Array.isArray(value) && inside.length > limits.jsonNamesMax) {
+    throw invalid([
+      { path: "", message: `must not have more than ${limits.jsonNamesMax} names in one object` },
+    ]);
+  }
+  let count = Array.isArray(value) ? 0 : inside.length;
+  for (const inner of inside) count += namesIn(inner, depth + 1);
   return count;
 }
 
