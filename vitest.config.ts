@@ -16,15 +16,19 @@ function onTheMachine(name: string, order: number, testTimeoutSeconds: number) {
   };
 }
 
-/** Suites by what they need: `unit` and `integration` only node_modules; the others a Docker engine and root. */
+/**
+ * Suites by what they need. `unit` and `integration` take only node_modules and seconds; `workers` runs the two entries
+ * of the control plane in their runtimes; the others need a Docker engine and root.
+ */
 export default defineConfig({
   test: {
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts", "test/tidy.test.ts"] } },
       { test: { name: "integration", include: ["test/integration/**/*.test.ts"] } },
-      onTheMachine("conformance", 1, 60),
-      onTheMachine("e2e", 2, 120),
-      onTheMachine("hostile", 3, 60),
+      onTheMachine("workers", 1, 60),
+      onTheMachine("conformance", 2, 60),
+      onTheMachine("e2e", 3, 120),
+      onTheMachine("hostile", 4, 60),
     ],
   },
 });
