@@ -114,6 +114,15 @@ test("what takes longer than its deadline writes nothing once it was given up", 
   expect((await get(run.id)).state).toBe("lost");
 });
 
+test("an end that the database could not take at once is on record a moment later", async () => {
+  h.database.beAwayFor(2, /UPDATE runs SET state = .*ended_at_ms/);
+  const json = { command: "echo kept" };
+  const done = await h.send("POST", "/v1/runs?wait=10", { key: h.key, json });
+  expect(Run.parse(await done.json())).toMatchObject({ state: "succeeded", stdout: "kept\n" });
+  await h.settled();
+  expect([h.provider.held.size, await h.slotsUsed()]).toEqual([0, 0]);
+});
+
 test("two who would lease the same run: one gets it, and the other makes no sandbox", async () => {
   const run = await queued();
   const lease = () => {

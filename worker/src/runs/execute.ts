@@ -5,6 +5,7 @@ import type { Sandbox } from "#contract/sandbox";
 import { homePath } from "#contract/text";
 import { toBytes } from "../bytes.ts";
 import type { Ctx } from "../context.ts";
+import { AppError } from "../errors.ts";
 import { describeError, type Log } from "../log.ts";
 import { createSandbox } from "../sandboxes/create.ts";
 import { deleteSandbox } from "../sandboxes/delete.ts";
@@ -38,12 +39,12 @@ export async function executeRun(deps: ExecuteDeps, caller: Ctx, work: Work): Pr
     end = endOfError(error, seen.hasStarted);
   }
   try {
-    const hasEnded = end && (await endRun(deps.db, ctx.tenantId, { ...lease, end, nowMs: deps.now() }));
+    const hasEnded = end && (await recordEnd(deps, ctx, { ...lease, end, nowMs: deps.now() }));
     if (!hasEnded) facts.wasEndedBefore = true;
   } finally {
     if (seen.sandbox) await deleteSandbox(deps, ctx, seen.sandbox.id);
     deps.log({
-      level: "info",
+      level: end?.error?.code === "internal" ? "error" : "info",
       event: "run",
       requestId: ctx.requestId,
       runId: lease.id,
@@ -53,6 +54,27 @@ export async function executeRun(deps: ExecuteDeps, caller: Ctx, work: Work): Pr
       ...facts,
       ...(cause !== undefined && { cause: describeError(cause) }),
     });
+  }
+}
+
+const recordAttemptsMax = 4;
+const recordPauseMs = 250;
+
+/** What a run did is known to nobody else, so a database that is away for a moment is asked again. */
+async function recordEnd(
+  deps: ExecuteDeps,
+  ctx: Ctx,
+  ending: Parameters<typeof endRun>[2],
+): Promise<boolean> {
+  for (let attempts = 1; ; attempts++) {
+    try {
+      return await endRun(deps.db, ctx.tenantId, ending);
+    } catch (error) {
+      const isAway = error instanceof AppError && error.code === "unavailable";
+      if (!isAway || attempts >= recordAttemptsMax) throw error;
+      const pauseMs = recordPauseMs * attempts * (0.5 + deps.random());
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
   }
 }
 
