@@ -1,12 +1,20 @@
+import { eventFrame } from "#contract/events";
+import type { OutputEvent } from "#contract/exec";
 import type { HostCreate, LiveSandbox, SandboxEnd } from "#contract/host";
-import type { HostId, SandboxId } from "#contract/ids";
+import { type ExecId, type HostId, newExecId, type SandboxId } from "#contract/ids";
 import { absolutePath } from "#contract/text";
 import { readBounded } from "#worker/bytes";
 import { AppError, sandboxNotFound } from "#worker/errors";
 import type { Place, SandboxProvider } from "#worker/providers/provider";
 import { runProgram } from "./programs.ts";
 
-type Held = { hostId: HostId; spec: HostCreate; files: Map<string, Uint8Array> };
+type Held = {
+  hostId: HostId;
+  spec: HostCreate;
+  files: Map<string, Uint8Array>;
+  /** Of each command that was streamed. */
+  events: Map<ExecId, string[]>;
+};
 type Verb = keyof SandboxProvider;
 type Failure = { error: unknown; isAfterwards: boolean };
 
@@ -37,7 +45,12 @@ export class FakeProvider implements SandboxProvider {
     return this.run("create", async () => {
       if (!this.held.has(spec.sandboxId)) {
         if (this.held.size >= this.capacity) throw new AppError("no_capacity", "The host is full.");
-        this.held.set(spec.sandboxId, { hostId: place.hostId, spec: { ...spec }, files: new Map() });
+        this.held.set(spec.sandboxId, {
+          hostId: place.hostId,
+          spec: { ...spec },
+          files: new Map(),
+          events: new Map(),
+        });
       }
       return {
         sandboxId: spec.sandboxId,
@@ -69,6 +82,28 @@ export class FakeProvider implements SandboxProvider {
     return this.run("exec", async () => {
       const { spec, files } = this.find(place);
       return runProgram({ env: spec.env, files }, request);
+    });
+  }
+
+  streamExec(place: Place, request: Parameters<SandboxProvider["exec"]>[1]) {
+    return this.run("streamExec", async () => {
+      const { spec, files, events } = this.find(place);
+      const { stdout, stderr: _, ...exit } = runProgram({ env: spec.env, files }, request);
+      const frames = [
+        ...(stdout === "" ? [] : [(id: number) => eventFrame("stdout", textOf(stdout, id), id)]),
+        (id: number) => eventFrame("exit", exit, id),
+      ].map((frame, index) => frame(index + 1));
+      const execId = newExecId();
+      events.set(execId, frames);
+      return { execId, stream: new Blob(frames).stream() };
+    });
+  }
+
+  followExec(place: Place, execId: ExecId, after: number) {
+    return this.run("followExec", async () => {
+      const frames = this.find(place).events.get(execId);
+      if (!frames) throw new AppError("exec_not_found", "There is no such command.");
+      return { execId, stream: new Blob(frames.slice(Math.min(after, frames.length - 1))).stream() };
     });
   }
 
@@ -104,3 +139,5 @@ export class FakeProvider implements SandboxProvider {
     return done;
   }
 }
+
+const textOf = (data: string, seq: number): OutputEvent => ({ seq, data, encoding: "utf8" });

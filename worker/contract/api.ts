@@ -1,6 +1,6 @@
 import type * as z from "zod";
 import type { ErrorCode } from "./errors.ts";
-import { ExecRequest, ExecResult } from "./exec.ts";
+import { ExecQuery, ExecRequest, ExecResult, FollowQuery } from "./exec.ts";
 import { FileQuery, WrittenFile } from "./files.ts";
 import { limits } from "./limits.ts";
 import { Health, Ready } from "./meta.ts";
@@ -12,7 +12,7 @@ export type Scope = (typeof scopes)[number];
 /** One public endpoint. Registration, validation, documentation and the security suite all read the row. */
 export type ApiRow = {
   method: "get" | "post" | "put" | "patch" | "delete";
-  /** `:id` stands for a sandbox id. */
+  /** `:id` stands for a sandbox id, `:execId` for a command's. */
   path: string;
   summary: string;
   /** `null` = open to everyone. */
@@ -23,8 +23,10 @@ export type ApiRow = {
   body?: z.ZodType;
   /** The body is bytes, streamed and bounded by this, never parsed. */
   rawBodyMaxBytes?: number;
-  /** Absent = bytes (`status` 200) or nothing (204). */
+  /** Absent = bytes or a stream (`status` 200), or nothing (204). */
   result?: z.ZodType;
+  /** With `Accept: text/event-stream` the answer is a stream of events in place of the result. */
+  orStream?: true;
   status: number;
   errors: readonly ErrorCode[];
   example?: { query?: Record<string, string>; body?: unknown };
@@ -110,11 +112,13 @@ export const api = {
   exec: {
     method: "post",
     path: `${sandbox}/exec`,
-    summary: "Run a command and wait for its result",
+    summary: "Run a command and wait for its result, or stream its output",
     scope: "exec",
     tokens: 1,
+    query: ExecQuery,
     body: ExecRequest,
     result: ExecResult,
+    orStream: true,
     status: 200,
     errors: [
       ...onSandbox,
@@ -126,6 +130,17 @@ export const api = {
       "exec_lost",
     ],
     example: { body: { command: "echo hello", timeoutMs: 5000 } },
+  },
+  followExec: {
+    method: "get",
+    path: `${sandbox}/exec/:execId`,
+    summary: "Read a command's stream on from an event",
+    scope: "exec",
+    tokens: 1,
+    query: FollowQuery,
+    status: 200,
+    errors: [...onSandbox, "exec_not_found"],
+    example: { query: { after: "0" } },
   },
   readFile: {
     method: "get",

@@ -10,6 +10,7 @@ export const errorTable = {
   file_permission_denied: { status: 403, retryable: false, title: "The sandbox user may not do this" },
   not_found: { status: 404, retryable: false, title: "There is nothing at this address" },
   sandbox_not_found: { status: 404, retryable: false, title: "There is no such sandbox" },
+  exec_not_found: { status: 404, retryable: false, title: "There is no such command, or no more" },
   template_not_found: { status: 404, retryable: false, title: "There is no such template" },
   file_not_found: { status: 404, retryable: false, title: "There is no such file" },
   method_not_allowed: { status: 405, retryable: false, title: "The method does not fit this address" },

@@ -24,6 +24,22 @@ export const limits = {
   execBufferedMaxMs: 60_000,
   execGraceMs: 1_000,
 
+  /** What is kept of a stream for a reader who comes back, as it goes over the wire. */
+  execStreamKeptBytes: 1024 * 1024,
+  execStreamKeptMs: 60_000,
+  /** All streams of one sandbox, and of one host; the sandbox that holds the most gives up first. */
+  execStreamsSandboxBytes: 8 * 1024 * 1024,
+  execStreamsHostBytes: 64 * 1024 * 1024,
+  execStreamsHostMax: 2048,
+  /** An unread stream of this size blocks the program. */
+  execStreamUnreadBytes: 256 * 1024,
+  /** Output of one kind is joined into one event up to this size and age. */
+  outputEventMaxBytes: 64 * 1024,
+  outputEventMaxMs: 10,
+  /** No event is longer: every byte of an output event may need six, and a problem is short. */
+  streamEventMaxBytes: 512 * 1024,
+  streamCommentMs: 15_000,
+
   metadataMaxEntries: 32,
   metadataKeyMaxChars: 64,
   metadataValueMaxChars: 512,

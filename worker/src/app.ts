@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import type { Deps } from "./deps.ts";
 import { observe } from "./middleware/observe.ts";
 import type { HonoEnv } from "./middleware/state.ts";
+import { mountExec } from "./routes/exec.ts";
 import { mountFallbacks } from "./routes/fallback.ts";
 import { mountFiles } from "./routes/files.ts";
 import { mountHealth } from "./routes/health.ts";
@@ -15,6 +16,7 @@ export function createApp(deps: Deps): App {
   app.use(observe(deps));
   mountHealth(app, deps);
   mountSandboxes(app, deps);
+  mountExec(app, deps);
   mountFiles(app, deps);
   mountInternal(app, deps);
   mountFallbacks(app);

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { HostCreate } from "#contract/host";
-import { newSandboxId, newTenantId } from "#contract/ids";
+import { newExecId, newSandboxId, newTenantId } from "#contract/ids";
 import { AppError } from "#worker/errors";
 import type { Place, SandboxProvider } from "#worker/providers/provider";
+import { collect, eventsOf } from "../../support/events.ts";
 
 /** What a suite run needs: a provider, and a host that it reaches. */
 export type Subject = {
@@ -108,6 +109,35 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
         expect(await codeOf(missing)).toBe("command_not_found");
         const shell = await subject.provider.exec(place, { command: "no-such-program" }, call);
         expect(shell.exitCode).toBe(127);
+      });
+    });
+
+    test("a streamed command's output and exit are events, and can be read again from any of them", async () => {
+      await withSandbox(async (place) => {
+        const wish = { cancelOnDisconnect: false };
+        const command = ["echo", "grüße\n\nevent: exit\ndata: {}"];
+        const { execId, stream } = await subject.provider.streamExec(place, { command }, wish, call);
+        const { events, stdout, last } = await collect(eventsOf(stream));
+        expect(stdout.toString()).toBe(`${command[1]}\n`);
+        expect(events.map(({ id }) => Number(id))).toEqual(events.map((_, index) => index + 1));
+        expect(last).toMatchObject({ event: "exit", json: { exitCode: 0, endReason: "exited" } });
+        for (const after of [1, events.length, 10 ** 6]) {
+          const again = await subject.provider.followExec(place, execId, after, call);
+          expect(await collect(eventsOf(again.stream))).toMatchObject({ last, stdout: Buffer.alloc(0) });
+        }
+      });
+    });
+
+    test("a stream that cannot start is refused, and one that nobody started is not found", async () => {
+      await withSandbox(async (place) => {
+        const request = { command: ["no-such-program"] };
+        const started = subject.provider.streamExec(place, request, { cancelOnDisconnect: true }, call);
+        expect(await codeOf(started)).toBe("command_not_found");
+        expect(await codeOf(subject.provider.followExec(place, newExecId(), 0, call))).toBe("exec_not_found");
+        const foreign = { ...place, tenantId: newTenantId() };
+        expect(await codeOf(subject.provider.followExec(foreign, newExecId(), 0, call))).toBe(
+          "sandbox_not_found",
+        );
       });
     });
 

@@ -18,6 +18,7 @@ const passedOn = {
   too_many_execs: "The sandbox runs as many commands at once as it can. Wait for one to end.",
   exec_interrupted: "The command was stopped before it began. It may be sent again.",
   exec_lost: "The sandbox stopped answering; whether the command finished is not known.",
+  exec_not_found: "There is no command with this id in the sandbox, or it ended too long ago.",
   file_not_found: "There is no file at this path.",
   not_a_file: "There is something other than a regular file at this path.",
   path_refused: "This path cannot be used.",

@@ -1,21 +1,16 @@
-import { type ExecRequest, ExecResult } from "#contract/exec";
 import { WrittenFile } from "#contract/files";
 import { type HostCreate, HostCreated, SandboxEnd } from "#contract/host";
 import { limits } from "#contract/limits";
 import { absolutePath } from "#contract/text";
-import { inTime, readOrStream, toBytes } from "../../bytes.ts";
+import { inTime, readOrStream } from "../../bytes.ts";
 import { AppError } from "../../errors.ts";
 import type { Call, FileContent, Place, SandboxProvider } from "../provider.ts";
-import { lost, parseAnswer, refusalOf } from "./answers.ts";
-import { callHost, type Deps, type HostRequest } from "./call.ts";
+import { parseAnswer, refusalOf } from "./answers.ts";
+import { callHost, type Deps, type HostRequest, json, type Send, sandboxPath } from "./call.ts";
+import { execCalls } from "./exec.ts";
 
-const sandboxPath = (place: Place, rest = "") => `/v1/sandboxes/${place.sandboxId}${rest}`;
 const filesPath = (place: Place, path: string) =>
   sandboxPath(place, `/files?path=${encodeURIComponent(absolutePath(path))}`);
-
-function json(value: unknown) {
-  return { content: toBytes(JSON.stringify(value)), type: "application/json" };
-}
 
 /** Sandboxes on our own agent-hosts, over signed HTTP. */
 export function agentHostProvider(deps: Deps): SandboxProvider {
@@ -51,7 +46,7 @@ export function agentHostProvider(deps: Deps): SandboxProvider {
         },
       ),
 
-    exec: (place, request, call) => exec(send, { place, request, call }),
+    ...execCalls(send),
 
     readFile: (place, path, call) =>
       send(
@@ -80,8 +75,6 @@ export function agentHostProvider(deps: Deps): SandboxProvider {
   };
 }
 
-type Send = <T>(request: HostRequest, read: (response: Response) => Promise<T>) => Promise<T>;
-
 function create(send: Send, { place, spec, call }: { place: Place; spec: HostCreate; call: Call }) {
   const request: HostRequest = {
     place,
@@ -98,30 +91,6 @@ function create(send: Send, { place, spec, call }: { place: Place; spec: HostCre
     // The host has this very id and generation: an earlier try of this create did arrive.
     return { sandboxId: spec.sandboxId, generation: spec.generation, source: "cold" as const, leaseMs: 0 };
   });
-}
-
-async function exec(
-  send: Send,
-  { place, request, call }: { place: Place; request: ExecRequest; call: Call },
-) {
-  const hostRequest: HostRequest = {
-    place,
-    call,
-    method: "POST",
-    pathAndQuery: sandboxPath(place, "/exec"),
-    generation: "-",
-    body: json(request),
-  };
-  try {
-    return await send(hostRequest, async (response) => {
-      if (!response.ok) throw await refusalOf(response);
-      return parseAnswer(response, ExecResult);
-    });
-  } catch (error) {
-    // A command that was sent may have run: saying `host_unreachable` would invite a second run of it.
-    if (error instanceof AppError && error.isOutcomeUnknown) throw lost(error);
-    throw error;
-  }
 }
 
 async function fileContentOf(response: Response): Promise<FileContent> {
