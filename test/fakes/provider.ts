@@ -1,11 +1,13 @@
 import { eventFrame } from "#contract/events";
 import type { OutputEvent } from "#contract/exec";
+import type { EntriesQuery } from "#contract/files";
 import type { HostCreate, LiveSandbox, SandboxEnd } from "#contract/host";
 import { type ExecId, type HostId, newExecId, type SandboxId } from "#contract/ids";
 import { absolutePath } from "#contract/text";
 import { readBounded } from "#worker/bytes";
 import { AppError, sandboxNotFound } from "#worker/errors";
-import type { Place, SandboxProvider } from "#worker/providers/provider";
+import type { ArchiveWish, Place, ReadWish, SandboxProvider } from "#worker/providers/provider";
+import { deleteFake, listFake, packFake, readFake, unpackFake } from "./files.ts";
 import { runProgram } from "./programs.ts";
 
 type Held = {
@@ -107,12 +109,8 @@ export class FakeProvider implements SandboxProvider {
     });
   }
 
-  readFile(place: Place, path: string) {
-    return this.run("readFile", async () => {
-      const bytes = this.find(place).files.get(absolutePath(path));
-      if (!bytes) throw new AppError("file_not_found", "There is no file at this path.");
-      return { stream: new Blob([new Uint8Array(bytes)]).stream(), size: bytes.byteLength, mode: "0644" };
-    });
+  readFile(place: Place, path: string, wish: ReadWish) {
+    return this.run("readFile", async () => readFake(this.find(place).files, absolutePath(path), wish));
   }
 
   writeFile(place: Place, path: string, body: { stream: ReadableStream<Uint8Array> }) {
@@ -122,6 +120,26 @@ export class FakeProvider implements SandboxProvider {
       files.set(absolutePath(path), bytes);
       return { path: absolutePath(path), size: bytes.byteLength, mode: "0644" };
     });
+  }
+
+  deleteFile(place: Place, { path, recursive }: { path: string; recursive: boolean }) {
+    return this.run("deleteFile", async () =>
+      deleteFake(this.find(place).files, absolutePath(path), recursive),
+    );
+  }
+
+  listEntries(place: Place, query: EntriesQuery) {
+    return this.run("listEntries", async () => listFake(this.find(place).files, query));
+  }
+
+  readArchive(place: Place, { path }: ArchiveWish) {
+    return this.run("readArchive", async () => packFake(this.find(place).files, absolutePath(path)));
+  }
+
+  writeArchive(place: Place, { path }: ArchiveWish, body: { stream: ReadableStream<Uint8Array> }) {
+    return this.run("writeArchive", async () =>
+      unpackFake(this.find(place).files, absolutePath(path), await readBounded(body.stream, 2 ** 31)),
+    );
   }
 
   private find(place: Place): Held {

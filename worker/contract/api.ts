@@ -1,7 +1,7 @@
 import type * as z from "zod";
 import type { ErrorCode } from "./errors.ts";
 import { ExecQuery, ExecRequest, ExecResult, FollowQuery } from "./exec.ts";
-import { FileQuery, WrittenFile } from "./files.ts";
+import { ArchiveQuery, DeleteQuery, EntriesQuery, EntryPage, FileQuery, WrittenFile } from "./files.ts";
 import { limits } from "./limits.ts";
 import { Health, Ready } from "./meta.ts";
 import { CreateSandbox, ListSandboxes, PatchSandbox, Sandbox, SandboxPage } from "./sandbox.ts";
@@ -33,6 +33,15 @@ export type ApiRow = {
 };
 
 const onSandbox = ["sandbox_not_found", "sandbox_ended", "host_unreachable"] as const;
+const onFile = [...onSandbox, "file_not_found", "path_refused", "file_permission_denied"] as const;
+const onArchive = [
+  ...onFile,
+  "not_a_folder",
+  "archive_unsupported",
+  "process_limit",
+  "too_many_execs",
+  "exec_interrupted",
+] as const;
 const sandbox = "/v1/sandboxes/:id";
 
 /** Codes that any endpoint can answer; a row lists only its own. */
@@ -145,12 +154,12 @@ export const api = {
   readFile: {
     method: "get",
     path: `${sandbox}/files`,
-    summary: "Read a file",
+    summary: "Read a file, or a range of it",
     scope: "files:read",
     tokens: 1,
     query: FileQuery,
     status: 200,
-    errors: [...onSandbox, "file_not_found", "not_a_file", "path_refused", "file_permission_denied"],
+    errors: [...onFile, "not_a_file", "range_not_satisfiable"],
     example: { query: { path: "/etc/os-release" } },
   },
   writeFile: {
@@ -165,6 +174,52 @@ export const api = {
     status: 200,
     errors: [...onSandbox, "not_a_file", "path_refused", "file_permission_denied", "no_space"],
     example: { query: { path: "notes/hello.txt" } },
+  },
+  deleteFile: {
+    method: "delete",
+    path: `${sandbox}/files`,
+    summary: "Delete a file, a symlink or a folder",
+    scope: "files:write",
+    tokens: 1,
+    query: DeleteQuery,
+    status: 204,
+    errors: [...onFile, "not_a_file", "folder_not_empty"],
+    example: { query: { path: "notes", recursive: "true" } },
+  },
+  listEntries: {
+    method: "get",
+    path: `${sandbox}/entries`,
+    summary: "List a folder, or say what a path is",
+    scope: "files:read",
+    tokens: 1,
+    query: EntriesQuery,
+    result: EntryPage,
+    status: 200,
+    errors: [...onFile, "not_a_folder"],
+    example: { query: { path: "/home/user", depth: "2", limit: "100" } },
+  },
+  readArchive: {
+    method: "get",
+    path: `${sandbox}/archive`,
+    summary: "Read a folder as a tar archive",
+    scope: "files:read",
+    tokens: 5,
+    query: ArchiveQuery,
+    status: 200,
+    errors: [...onArchive],
+    example: { query: { path: "/home/user" } },
+  },
+  writeArchive: {
+    method: "put",
+    path: `${sandbox}/archive`,
+    summary: "Unpack a tar archive into a folder",
+    scope: "files:write",
+    tokens: 5,
+    query: ArchiveQuery,
+    rawBodyMaxBytes: limits.fileMaxBytes,
+    status: 204,
+    errors: [...onArchive, "archive_invalid", "no_space"],
+    example: { query: { path: "/home/user" } },
   },
   healthz: {
     method: "get",

@@ -5,6 +5,11 @@ export const limits = {
   jsonDepthMax: 32,
   /** A JSON body, or the first part of an upload, that dawdles longer than this is given up. */
   bodyDeadlineMs: 30_000,
+  entriesMaxItems: 1000,
+  entriesDefaultItems: 100,
+  entriesDepthMax: 32,
+  /** A name, as every file system of Linux has it. */
+  fileNameMaxBytes: 255,
   fileMaxBytes: 1024 * 1024 * 1024,
   /** Bodies up to this size are hashed into the signature; longer and streamed ones are not. */
   signedBodyMaxBytes: 64 * 1024,
@@ -61,6 +66,10 @@ export const limits = {
   heartbeatMs: 5_000,
   /** The longest that an upload may take, its body included. */
   fileWriteDeadlineMs: 600_000,
+  /** A tree of any size that fits into a sandbox. */
+  fileDeleteDeadlineMs: 60_000,
+  /** Until the first bytes of an archive. */
+  archiveStartDeadlineMs: 30_000,
   /** Three missed heartbeats: no new work. */
   hostSilentMs: 15_000,
   /** After this a reservation whose sandbox nobody confirmed is given back. */

@@ -1,17 +1,16 @@
-import { type Context, Hono } from "hono";
-import { FileQuery } from "#contract/files";
+import { Hono } from "hono";
 import { HostCreate, HostPatch } from "#contract/host";
 import { SandboxId } from "#contract/ids";
 import { HostError } from "../errors.ts";
 import { type CreateDeps, createSandbox } from "../sandboxes/create.ts";
 import { endSandbox } from "../sandboxes/end.ts";
 import type { ExecStreamDeps } from "../sandboxes/exec-stream.ts";
-import { readFileIn, writeFileIn } from "../sandboxes/files.ts";
 import { patchSandbox } from "../sandboxes/patch.ts";
 import { execRoutes } from "./exec.ts";
-import { type Find, parseBody, parseQuery } from "./parse.ts";
+import { fileRoutes } from "./files.ts";
+import { type Find, parseBody } from "./parse.ts";
 import { type SignedDeps, type SignedEnv, signed } from "./signed.ts";
-import { settleUpload, type UploadEnv, uploadChunks } from "./upload.ts";
+import { settleUpload, type UploadEnv } from "./upload.ts";
 
 type RouteEnv = SignedEnv & UploadEnv;
 export type SandboxRouteDeps = CreateDeps & ExecStreamDeps & SignedDeps;
@@ -46,25 +45,6 @@ export function sandboxRoutes(deps: SandboxRouteDeps): Hono<RouteEnv> {
   });
   app.delete("/:id", async (c) => c.json(await endSandbox(deps, find(c), "killed")));
   execRoutes(app, deps, find);
-  app.get("/:id/files", async (c) => {
-    const { path } = parseQuery(FileQuery, c);
-    const file = await readFileIn(deps, find(c), path);
-    return c.body(file.body, 200, {
-      "content-type": "application/octet-stream",
-      "content-length": String(file.size),
-      "x-sandgate-file-size": String(file.size),
-      "x-sandgate-file-mode": file.mode,
-    });
-  });
-  app.put("/:id/files", async (c) => {
-    const { path } = parseQuery(FileQuery, c);
-    return c.json(await writeFileIn(deps, find(c), path, uploadOf(c)));
-  });
+  fileRoutes(app, deps, find);
   return app;
-}
-
-async function* uploadOf(c: Context<RouteEnv>): AsyncGenerator<Uint8Array> {
-  const body = c.get("body");
-  if (body) yield body;
-  else yield* uploadChunks(c);
 }

@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { HostCreate } from "#contract/host";
 import { newExecId, newSandboxId, newTenantId } from "#contract/ids";
 import { AppError } from "#worker/errors";
-import type { Place, SandboxProvider } from "#worker/providers/provider";
+import type { Place, ReadWish, SandboxProvider } from "#worker/providers/provider";
 import { collect, eventsOf } from "../../support/events.ts";
+import { filePromises } from "./files.ts";
 
 /** What a suite run needs: a provider, and a host that it reaches. */
 export type Subject = {
@@ -14,6 +15,7 @@ export type Subject = {
 };
 
 const call = { requestId: "req_conformance00000000", deadlineMs: 20_000 };
+const whole: ReadWish = { headOnly: false, headers: {} };
 const bytes = (text: string) => new TextEncoder().encode(text);
 const streamOf = (content: Uint8Array) => new Blob([new Uint8Array(content)]).stream();
 
@@ -152,8 +154,8 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
             call,
           );
           expect(written).toMatchObject({ path: "/home/user/f.bin", size });
-          const file = await subject.provider.readFile(place, "/home/user/f.bin", call);
-          expect(file.size).toBe(size);
+          const file = await subject.provider.readFile(place, "/home/user/f.bin", whole, call);
+          expect(file).toMatchObject({ status: 200, length: size });
           const read = Buffer.from(await new Response(file.stream).arrayBuffer());
           expect(read.equals(content)).toBe(true);
         }
@@ -170,9 +172,13 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
 
     test("a file that is not there is file_not_found", async () => {
       await withSandbox(async (place) => {
-        expect(await codeOf(subject.provider.readFile(place, "missing.txt", call))).toBe("file_not_found");
+        expect(await codeOf(subject.provider.readFile(place, "missing.txt", whole, call))).toBe(
+          "file_not_found",
+        );
       });
     });
+
+    filePromises(() => subject.provider, withSandbox, codeOf);
 
     test("a deadline can be moved", async () => {
       await withSandbox(async (place) => {
@@ -186,9 +192,19 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
         expect(await codeOf(subject.provider.exec(foreign, { command: ["echo"] }, call))).toBe(
           "sandbox_not_found",
         );
-        expect(await codeOf(subject.provider.readFile(foreign, "x", call))).toBe("sandbox_not_found");
+        expect(await codeOf(subject.provider.readFile(foreign, "x", whole, call))).toBe("sandbox_not_found");
         const body = { stream: streamOf(bytes("x")) };
         expect(await codeOf(subject.provider.writeFile(foreign, "x", body, call))).toBe("sandbox_not_found");
+        const { provider } = subject;
+        const target = { path: "x", recursive: true };
+        const archive = { path: "/home/user", isGzip: false };
+        for (const refused of [
+          provider.deleteFile(foreign, target, call),
+          provider.listEntries(foreign, { path: "/home/user" }, call),
+          provider.readArchive(foreign, archive, call),
+          provider.writeArchive(foreign, archive, { stream: streamOf(bytes("x")) }, call),
+        ])
+          expect(await codeOf(refused)).toBe("sandbox_not_found");
         expect(await subject.provider.kill(foreign, 1, call)).toBeNull();
         expect((await subject.provider.exec(place, { command: ["echo"] }, call)).exitCode).toBe(0);
       });

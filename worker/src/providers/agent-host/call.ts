@@ -14,7 +14,8 @@ export type HostRequest = {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   pathAndQuery: string;
   generation: string;
-  accept?: string;
+  /** Of the caller, or about the answer; the signature does not cover them. */
+  headers?: Record<string, string>;
   body?: { content: Bytes | ReadableStream<Uint8Array>; type: string };
 };
 
@@ -49,9 +50,9 @@ export async function callHost<T>(
     const response = await deps.fetch(url, {
       method,
       headers: {
+        ...request.headers,
         ...headers,
         [requestIdHeader]: call.requestId,
-        ...(request.accept && { accept: request.accept }),
         ...(body && { "content-type": body.type }),
       },
       body: content,

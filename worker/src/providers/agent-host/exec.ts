@@ -20,7 +20,11 @@ export function execCalls(send: Send): ExecCalls {
 
     streamExec: (place, request, { cancelOnDisconnect }, call) => {
       const pathAndQuery = sandboxPath(place, cancelOnDisconnect ? "/exec?cancelOnDisconnect=true" : "/exec");
-      const asked = { ...execRequest(place, request, call), pathAndQuery, accept: eventStreamType };
+      const asked = {
+        ...execRequest(place, request, call),
+        pathAndQuery,
+        headers: { accept: eventStreamType },
+      };
       return run(send, asked, (response) => eventsOf(response, call));
     },
 
