@@ -22,6 +22,8 @@ type EnsureInput = {
   workDir: string;
   report: Report;
   runner: Runner;
+  /** Breaks off the waiting for another build and the engine's own; the runner has one of its own. */
+  signal?: AbortSignal | undefined;
 };
 type Target = { image: string; digest: string };
 
@@ -31,7 +33,7 @@ export type TemplateImage = Target & { built: boolean; how: "cached" | "dockerfi
  * Makes sure that the engine has the image of a template: the one with its digest, or else a new one, from the
  * Dockerfile where a registry answers and from the distribution's packages where none does.
  * Images of older digests stay: another checkout on this machine may use them.
- * @throws StopError or EngineError with one sentence; a failed build leaves nothing behind
+ * @throws StopError or EngineError with one sentence, or the signal's reason; a failed build leaves nothing behind
  */
 export async function ensureTemplateImage(input: EnsureInput): Promise<TemplateImage> {
   const digest = await templateDigest(input.manifest);
@@ -41,6 +43,7 @@ export async function ensureTemplateImage(input: EnsureInput): Promise<TemplateI
   const lock = {
     path: join(input.workDir, `${input.manifest.name}-${digest.slice(0, 12)}.lock`),
     waitMs: lockWaitMs,
+    signal: input.signal,
     onWait: () => input.report(`Another process builds ${target.image}; waiting for it.`),
   };
   return withLock(lock, async () => {
@@ -83,6 +86,7 @@ async function build(
       return "dockerfile";
     } catch (error) {
       await pruneLayers(engine, `${templateLabel}=${target.digest}`);
+      input.signal?.throwIfAborted();
       // A registry mirror may answer where the package archive that the image points to does not.
       report(`That did not work: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -97,13 +101,13 @@ async function build(
 type DockerfileBuild = { target: Target; labels: Record<string, string>; scratchDir: string };
 
 async function buildFromDockerfile(input: EnsureInput, { target, labels, scratchDir }: DockerfileBuild) {
-  const { engine, manifest, report } = input;
+  const { engine, manifest, report, signal } = input;
   await writeFile(join(scratchDir, "Dockerfile"), renderDockerfile(manifest, labels));
   const sources = manifest.files.map((file) => file.source);
   // Two folders in one context: the rendered file is not written into the sources.
   const args = ["-c", "-C", scratchDir, "Dockerfile", "-C", manifest.folder, "--", ...sources];
   const tar = spawn("tar", args, { stdio: ["ignore", "pipe", "ignore"] });
-  await buildImage(engine, target.image, tar.stdout, report);
+  await buildImage(engine, target.image, tar.stdout, { report, signal });
 }
 
 /** Removes what a bootstrap wrote as root; never crosses into something that is mounted there. */

@@ -41,17 +41,16 @@ export async function buildImage(
   engine: Engine,
   image: string,
   context: Readable,
-  report: (line: string) => void,
+  how: { report: (line: string) => void; signal?: AbortSignal | undefined },
 ) {
   const query = new URLSearchParams({ t: image, networkmode: "host", rm: "1", forcerm: "1" });
   // Proxies are arguments that the engine knows by itself and keeps out of the image.
   query.set("buildargs", JSON.stringify(proxyVariables(process.env)));
   const headers = { "content-type": "application/x-tar" };
   const path = `/build?${query}`;
-  await progress(
-    await engine.open({ method: "POST", path, headers, stream: context, deadlineMs: transferMs }),
-    report,
-  );
+  const { signal } = how;
+  const call = { method: "POST" as const, path, headers, stream: context, deadlineMs: transferMs, signal };
+  await progress(await engine.open(call), how.report);
 }
 
 /** Removes the untagged layers that a failed build with this label left. */

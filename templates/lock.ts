@@ -8,15 +8,24 @@ const pollMs = 250;
 /** Time in which the maker of a lock must have written its pid into it. */
 const writeGraceMs = 5_000;
 
-type LockOptions = { path: string; waitMs: number; onWait: () => void };
+type LockOptions = {
+  path: string;
+  waitMs: number;
+  onWait: () => void;
+  /** Ends the waiting; what holds the lock is not its business. */
+  signal?: AbortSignal | undefined;
+};
 
 /**
  * Runs one piece of work at a time among the processes of this machine that name the same file.
  * A lock whose process is gone is taken over. Two that take over at once may both run: work under a lock must
  * therefore stay harmless when done twice, the lock only saves the effort.
- * @throws StopError when the lock is not free in time
+ * @throws StopError when the lock is not free in time, or the signal's reason
  */
-export async function withLock<T>({ path, waitMs, onWait }: LockOptions, work: () => Promise<T>): Promise<T> {
+export async function withLock<T>(
+  { path, waitMs, onWait, signal }: LockOptions,
+  work: () => Promise<T>,
+): Promise<T> {
   await mkdir(dirname(path), { recursive: true });
   const owner = `${process.pid} ${await processStart(process.pid)}`;
   const deadlineMs = Date.now() + waitMs;
@@ -28,6 +37,7 @@ export async function withLock<T>({ path, waitMs, onWait }: LockOptions, work: (
     if (tries === 0) onWait();
     if (Date.now() > deadlineMs)
       throw new StopError(`Another process has held ${path} for too long; remove it if none runs.`);
+    signal?.throwIfAborted();
     await sleep(pollMs);
   }
   try {

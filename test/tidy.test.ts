@@ -12,13 +12,15 @@ const layers = [
   "sandboxes",
   "runs batches workflows",
   "webhooks notifications",
+  "openapi",
+  "reference",
   "middleware routes dialects",
-  "app deps jobs background node-settings node-fetch",
+  "app deps jobs background limiter node-settings node-fetch node-drain node-log",
   "node bootstrap index",
 ].map((row) => row.split(" "));
 
 /** Where the runtime shows through: everything else runs in any of them. */
-const nodeOnly = /^worker\/src\/(node|bootstrap|node-settings|node-fetch|db\/node)\.ts$/;
+const nodeOnly = /^worker\/src\/(node|bootstrap|node-settings|node-fetch|node-drain|node-log|db\/node)\.ts$/;
 const readsEnvironment = /^worker\/src\/(deps|node|index)\.ts$/;
 const knowsHono = /^worker\/src\/(app\.ts|middleware\/|routes\/|dialects\/)/;
 const knowsDrizzle = /^worker\/src\/(db\/|.*\/([a-z]+-)?store\.ts$)/;

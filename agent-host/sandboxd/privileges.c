@@ -14,6 +14,8 @@
 #include "raw.h"
 
 #define OPEN_FILES_MAX 1024
+/* Not 0: where core_pattern names a program the kernel starts it, as root of the machine, at any limit but 1. */
+#define CORE_BYTES_MAX 1
 
 static bool limit(int resource, rlim_t most) {
     struct rlimit limits;
@@ -54,7 +56,7 @@ const char *privileges_drop(void) {
     if (getuid() != 0 || getgid() != 0) return "not started as root";
     umask(022);
     if (!memory_stays_private()) return "cannot keep its memory private (is fs.suid_dumpable 1?)";
-    if (!limit(RLIMIT_CORE, 0) || !limit(RLIMIT_NOFILE, OPEN_FILES_MAX)) return "cannot set resource limits";
+    if (!limit(RLIMIT_CORE, CORE_BYTES_MAX) || !limit(RLIMIT_NOFILE, OPEN_FILES_MAX)) return "cannot set resource limits";
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return "cannot set no_new_privs";
     if (raw2(SYS_setgroups, 0, 0) != 0) return "cannot drop supplementary groups (needs SETGID)";
     if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) != 0) return "cannot lock securebits (needs SETPCAP)";

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/vfs.h>
 
 #include "job.h"
@@ -33,6 +34,9 @@ static long offer_to_oom_killer(void) {
     raw1(SYS_close, fd);
     return written == 4 ? 0 : (written < 0 ? written : -EIO);
 }
+
+/* Supervisors compete with what they have to kill: a fork bomb of equals would hold them up for seconds. */
+static long yield_to_supervisors(void) { return raw3(SYS_setpriority, PRIO_PROCESS, 0, 10); }
 
 static long become_tenant(const struct job_spec *spec) {
     long error = raw3(SYS_setresgid, spec->gid, spec->gid, spec->gid);
@@ -102,6 +106,8 @@ int tenant_main(void *argument) {
     long error = raw0(SYS_setsid);
     if (error < 0) return fail(job, STAGE_PRIVILEGES, error);
     error = offer_to_oom_killer();
+    if (error != 0) return fail(job, STAGE_PRIVILEGES, error);
+    error = yield_to_supervisors();
     if (error != 0) return fail(job, STAGE_PRIVILEGES, error);
     error = become_tenant(spec);
     if (error != 0) return fail(job, STAGE_PRIVILEGES, error);

@@ -18,6 +18,7 @@ import { propagationOf } from "./preflight/member.ts";
 import { createMemberFolders } from "./runtime/docker/folder.ts";
 import { DockerRuntime } from "./runtime/docker/runtime.ts";
 import type { Architecture } from "./runtime/docker/seccomp.ts";
+import type { Member, Runtime } from "./runtime/runtime.ts";
 import { Registry } from "./sandboxes/registry.ts";
 import { createUidClaims } from "./uids/claim.ts";
 
@@ -64,7 +65,10 @@ export async function composeHost(
     ...machine,
     ...room,
   };
-  const pulse: Pulse = new Pulse(() => beat({ ...parts, identity, facts }), log);
+  const pulse: Pulse = new Pulse(async () => {
+    // Before the door is open there is no address to tell.
+    if (state.url !== "") await beat({ ...parts, identity, facts });
+  }, log);
   return { ...parts, pulse };
 }
 
@@ -115,15 +119,38 @@ function composeRoom(
   return { pool, memberLimits, freeMemoryMiB: freeMemory, memoryMiB, cores: availableParallelism() };
 }
 
-/** Looks at one warm member of each host start. @throws StartupError when a lease could not rely on it. */
-export async function inspectOnce(host: Host): Promise<Finding[]> {
-  const member = host.pool.first();
-  if (!member)
-    throw new StartupError(
-      `No sandbox could be started; see ${join(host.config.hostFolder, "..")} for the log.`,
-    );
-  const findings = [...host.findings, ...(await host.runtime.inspect(member, host.memberLimits))];
+type InspectDeps = {
+  config: { hostFolder: string; prepared: { templates: { name: string }[] } };
+  findings: Finding[];
+  pool: Pick<Pool, "first" | "take" | "put">;
+  registry: Pick<Registry, "size">;
+  runtime: Pick<Runtime, "inspect">;
+  memberLimits: CgroupLimits;
+};
+
+/** Looks at one unused member at each start of the host. @throws StartupError when a lease could not rely on it. */
+export async function inspectOnce(deps: InspectDeps): Promise<Finding[]> {
+  const member = deps.pool.first() ?? (await startOne(deps));
+  if (!member) {
+    // Full of what it has adopted: those were made by a host that had looked, and failing here would end them.
+    if (deps.registry.size > 0) return deps.findings;
+    const logs = join(deps.config.hostFolder, "..");
+    throw new StartupError(`No sandbox could be started; see ${logs} for the log.`);
+  }
+  const findings = [...deps.findings, ...(await deps.runtime.inspect(member, deps.memberLimits))];
   const failed = findings.find(({ status }) => status === "failed");
   if (failed) throw new StartupError(`This machine cannot hold sandboxes: ${failed.name}: ${failed.detail}.`);
   return findings;
+}
+
+const startOneDeadlineMs = 30_000;
+
+/** A host may be told to keep none warm; the one that is made for a look stays in the pool. */
+async function startOne({ pool, config }: InspectDeps): Promise<Member | undefined> {
+  for (const { name } of config.prepared.templates) {
+    const taken = await pool.take(name, startOneDeadlineMs).catch(() => undefined);
+    if (taken) pool.put(taken.member);
+    if (taken) return taken.member;
+  }
+  return undefined;
 }

@@ -1,11 +1,13 @@
 import type { Server } from "node:http";
 import type { Logger } from "pino";
+import { claimHost } from "./claim-host.ts";
 import type { HostConfig } from "./config.ts";
 import type { Engine } from "./engine/request.ts";
 import { composeHost, type Host, inspectOnce } from "./host.ts";
 import type { Finding } from "./preflight/finding.ts";
 import { createHostApp } from "./routes/app.ts";
 import { endSandbox } from "./sandboxes/end.ts";
+import { endAll } from "./sandboxes/end-all.ts";
 import { reap } from "./sandboxes/reap.ts";
 import { recover } from "./sandboxes/recover.ts";
 import { sweep } from "./sandboxes/sweep.ts";
@@ -19,23 +21,36 @@ export type RunningHost = { url: string; findings: Finding[]; stop(): Promise<vo
 
 /** Brings a host up: what a former life left is adopted or removed first, then the pool, then the door opens. */
 export async function runHost(config: HostConfig, engine: Engine, log: Logger): Promise<RunningHost> {
-  const host = await composeHost(config, engine, log);
+  const release = await claimHost(config.identity.hostId);
   try {
-    const digests = new Set(config.prepared.templates.map(({ digest }) => digest));
-    const recovered = await recover({ ...host, currentDigests: digests });
-    if (recovered.leased + recovered.warm + recovered.destroyed > 0) log.info(recovered, "recovered");
-    const isWarm = await host.pool.warmUp(warmUpDeadlineMs);
-    if (!isWarm) log.warn("the pool did not reach its minimum in time");
-    const findings = await inspectOnce(host);
-    const { server, url } = await serveHost(appOf(host), config.settings.SANDGATE_HOST_PORT);
-    host.state.url = url;
-    await host.pulse.now();
-    const timers = startTimers(host);
-    return { url, findings, stop: () => drain(host, server, timers) };
+    const host = await composeHost(config, engine, log);
+    const running = await open(host).catch(async (cause: unknown) => {
+      // What tenants use was here before and outlives a start that fails: the next one adopts it.
+      await host.pool.drain();
+      closeFolders(host);
+      throw cause;
+    });
+    return { ...running, stop: () => running.stop().finally(release) };
   } catch (cause) {
-    await removeAll(host);
+    release();
     throw cause;
   }
+}
+
+async function open(host: Host): Promise<RunningHost> {
+  const { config, log } = host;
+  const digests = new Set(config.prepared.templates.map(({ digest }) => digest));
+  const recovered = await recover({ ...host, currentDigests: digests });
+  if (recovered.leased + recovered.warm + recovered.destroyed > 0) log.info(recovered, "recovered");
+  const isWarm = await host.pool.warmUp(warmUpDeadlineMs);
+  if (!isWarm) log.warn("the pool did not reach its minimum in time");
+  const findings = await inspectOnce(host);
+  const { server, url } = await serveHost(appOf(host), config.settings.SANDGATE_HOST_PORT);
+  // Behind a tunnel or a proxy the control plane knows another address than the one we listen on.
+  host.state.url = config.settings.SANDGATE_HOST_URL || url;
+  await host.pulse.now();
+  const timers = startTimers(host);
+  return { url, findings, stop: () => drain(host, server, timers) };
 }
 
 function appOf(host: Host) {
@@ -88,15 +103,14 @@ async function drain(host: Host, server: Server, timers: NodeJS.Timeout[]): Prom
   for (const timer of timers) clearInterval(timer);
   server.close();
   await host.pulse.stop();
-  await removeAll(host);
+  await endAll(host);
+  closeFolders(host);
   // The control plane gives the reservations back when it hears of the ends.
   await host.pulse.now();
   server.closeAllConnections();
 }
 
-async function removeAll(host: Host): Promise<void> {
-  await Promise.all(host.registry.all().map((live) => endSandbox(host, live, "host_lost")));
-  await host.pool.drain();
+function closeFolders(host: Host): void {
   host.uids.close();
   host.folders.close();
 }

@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
+import { limits } from "#contract/limits";
 import { StartupError } from "./errors.ts";
 
 /** Longer than any client keeps a connection, so that none is closed just as a request goes out on it. */
@@ -11,6 +12,8 @@ const keepAliveTimeoutMs = 75_000;
 export function serveHost(app: Hono, port: number): Promise<{ server: Server; url: string }> {
   const server = createServer(getRequestListener(app.fetch));
   server.keepAliveTimeout = keepAliveTimeoutMs;
+  // Node's own is five minutes, which would cut off a long upload.
+  server.requestTimeout = limits.fileWriteDeadlineMs;
   return new Promise((resolve, reject) => {
     server.once("error", (cause) => {
       const isTaken = (cause as NodeJS.ErrnoException).code === "EADDRINUSE";

@@ -84,6 +84,20 @@ export async function stopDaemon(paths: DaemonPaths, runner: Runner): Promise<vo
   await rm(join(paths.dataDir, "dockerd.pid"), { force: true });
 }
 
+/** Does some work, then stops a daemon that we started meanwhile, however the work went. One of before stays. */
+export async function stopNewDaemonAfter<T>(
+  paths: DaemonPaths,
+  runner: Runner,
+  work: () => Promise<T>,
+): Promise<T> {
+  const wasOurs = await ownDaemon(paths, false);
+  try {
+    return await work();
+  } finally {
+    if (!wasOurs) await stopDaemon(paths, runner);
+  }
+}
+
 async function lastWords(logPath: string, what: string): Promise<string> {
   const lines = (await readFile(logPath, "utf8").catch(() => "")).trim().split("\n");
   return `dockerd ${what}; the end of ${logPath}:\n${lines.slice(-5).join("\n")}`;

@@ -31,7 +31,8 @@ export async function runDemo(api: { url: string; key: string }): Promise<DemoRe
     if (result.exitCode !== 0) throw new Error(`The demo program failed: ${result.stderr}`);
     return { output: result.stdout, sandboxId: id, createMs, firstExecMs, execMs };
   } finally {
-    await call("DELETE", `/v1/sandboxes/${id}`);
+    // A failure here must not hide the one that led here; the sandbox ends by itself then.
+    await call("DELETE", `/v1/sandboxes/${id}`).catch(() => undefined);
   }
 }
 

@@ -6,10 +6,10 @@ import { runDemo } from "./demo.ts";
 import { canShowLive, runStep } from "./progress.ts";
 import { rootAccess } from "./runner.ts";
 import { type ResolvedSettings, settingsTable } from "./settings.ts";
-import { type Stack, startStack } from "./stack.ts";
+import type { Stack, startStack } from "./stack.ts";
 import type { PreparedMachine } from "./steps.ts";
 
-type RunContext = { settings: ResolvedSettings; signal: AbortSignal };
+type RunContext = { settings: ResolvedSettings; signal: AbortSignal; start: typeof startStack };
 
 /**
  * Runs Sandgate on a prepared machine: the control plane, one agent-host and the demo, then stays until the signal
@@ -17,7 +17,7 @@ type RunContext = { settings: ResolvedSettings; signal: AbortSignal };
  */
 export async function runSandgate(
   prepared: PreparedMachine,
-  { settings, signal }: RunContext,
+  { settings, signal, start }: RunContext,
 ): Promise<void> {
   const { values } = settings;
   const dataDir = resolve(values.SANDGATE_DATA_DIR);
@@ -25,7 +25,7 @@ export async function runSandgate(
   const asRoot = await rootPrefix();
   const show = { report: console.log, isLive: canShowLive(process.stdout) };
   const stack = await runStep(show, "Control plane and agent-host", async () => {
-    const value = await startStack({ prepared, dataDir, environment, asRoot });
+    const value = await start({ prepared, dataDir, environment, asRoot });
     return { value, sentence: `Control plane at ${value.url}, agent-host at ${value.hostUrl}` };
   });
   try {

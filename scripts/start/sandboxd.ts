@@ -1,41 +1,66 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { withLock } from "#templates/lock";
 import type { Report, Runner } from "#templates/runner";
 import { StopError } from "#templates/stop";
 
-const folder = join(import.meta.dirname, "..", "..", "agent-host", "sandboxd");
-const buildDir = join(folder, "build");
-const stampPath = join(buildDir, "sources.sha256");
+const ownFolder = join(import.meta.dirname, "..", "..", "agent-host", "sandboxd");
 
-/** Where the in-sandbox daemon is after `ensureSandboxd`. */
-export const sandboxdPath = join(buildDir, "sandboxd");
+type SandboxdInput = {
+  runner: Runner;
+  report: Report;
+  signal?: AbortSignal | undefined;
+  /** Other sources than ours; for tests. */
+  folder?: string;
+};
+type Built = { path: string; built: boolean };
 
-type SandboxdInput = { runner: Runner; report: Report };
+const lockWaitMs = 300_000;
 
 /**
  * Builds the in-sandbox daemon unless the binary was made of these very sources; installs a compiler if there is none.
- * @throws StopError with the compiler's complaint
+ * @throws StopError with the compiler's complaint, or the signal's reason
  */
-export async function ensureSandboxd({
-  runner,
-  report,
-}: SandboxdInput): Promise<{ path: string; built: boolean }> {
-  const digest = await sourceDigest();
-  const stamp = await readFile(stampPath, "utf8").catch(() => "");
-  if (stamp === `${digest} ${await fileDigest(sandboxdPath)}`) return { path: sandboxdPath, built: false };
+export async function ensureSandboxd({ folder = ownFolder, ...input }: SandboxdInput): Promise<Built> {
+  const path = join(folder, "build", "sandboxd");
+  const cached: Built = { path, built: false };
+  if (await isUpToDate(folder, path)) return cached;
+  const lock = {
+    path: join(folder, "build", "lock"),
+    waitMs: lockWaitMs,
+    onWait: () => input.report("Another process compiles sandboxd; waiting for it."),
+    signal: input.signal,
+  };
+  return withLock(lock, async () => {
+    if (await isUpToDate(folder, path)) return cached;
+    await compile(input, folder, path);
+    return { path, built: true };
+  });
+}
+
+const stampPath = (folder: string) => join(folder, "build", "sources.sha256");
+
+async function isUpToDate(folder: string, path: string): Promise<boolean> {
+  const stamp = await readFile(stampPath(folder), "utf8").catch(() => "");
+  return stamp === `${await sourceDigest(folder)} ${await fileDigest(path)}`;
+}
+
+async function compile({ runner, report }: SandboxdInput, folder: string, path: string): Promise<void> {
+  // Taken first: what is edited while the compiler runs must be compiled again.
+  const digest = await sourceDigest(folder);
   await runner.install([
     { provides: "cc", packages: ["gcc"] },
     { provides: "/usr/include/stdlib.h", packages: ["libc6-dev"] },
     { provides: "make", packages: ["make"] },
   ]);
   report("Compiling sandboxd.");
-  await runner.run(["make", "-C", folder]);
-  await writeFile(stampPath, `${digest} ${await fileDigest(sandboxdPath)}`);
-  return { path: sandboxdPath, built: true };
+  // make goes by times, which copies, archives and clocks get wrong: what it took for done would get our new stamp.
+  await runner.run(["make", "--always-make", "-C", folder]);
+  await writeFile(stampPath(folder), `${digest} ${await fileDigest(path)}`);
 }
 
-async function sourceDigest(): Promise<string> {
+async function sourceDigest(folder: string): Promise<string> {
   const names = await readdir(folder).catch(() => [] as string[]);
   const sources = names.filter((name) => name === "Makefile" || /\.[ch]$/.test(name)).sort();
   if (sources.length === 0) throw new StopError(`The sources of sandboxd are missing from ${folder}.`);

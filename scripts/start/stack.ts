@@ -27,6 +27,10 @@ export type StackInput = {
   environment: NodeJS.ProcessEnv;
   /** How a program is started as root from here; empty where we are root. */
   asRoot: string[];
+  /** The program that serves the API; the Node entry unless told otherwise. */
+  controlPlaneEntry?: string;
+  /** One that runs already, in place of one of ours. */
+  controlPlane?: Child;
 };
 
 /**
@@ -40,7 +44,7 @@ export async function startStack(input: StackInput): Promise<Stack> {
   await writePrepared(dataDir, prepared);
   await mkdir(join(dataDir, "logs"), { recursive: true, mode: 0o700 });
   const program = programs(input);
-  const controlPlane = startChild(program.controlPlane);
+  const controlPlane = input.controlPlane ?? startChild(program.controlPlane);
   const agentHost = startChild(program.agentHost);
   const stop = async () => {
     await agentHost.stop();
@@ -60,19 +64,20 @@ export async function startStack(input: StackInput): Promise<Stack> {
 }
 
 /** How the two programs over a data folder are started. */
-export function programs(input: Pick<StackInput, "dataDir" | "environment" | "asRoot">) {
+export function programs(input: Omit<StackInput, "prepared">) {
   const environment = { ...input.environment, SANDGATE_DATA_DIR: input.dataDir };
   const logFolder = join(input.dataDir, "logs");
   const controlPlane: ChildInput = {
     name: "The control plane",
-    entry: "worker/src/node.ts",
+    entry: input.controlPlaneEntry ?? "worker/src/node.ts",
     environment,
     logPath: join(logFolder, "control-plane.log"),
   };
   const agentHost: ChildInput = {
     name: "The agent-host",
     entry: "agent-host/src/main.ts",
-    environment,
+    // The database is the control plane's alone.
+    environment: { ...environment, SANDGATE_DATABASE_URL: "", SANDGATE_DATABASE_TOKEN: "" },
     logPath: join(logFolder, "agent-host.log"),
     asRoot: input.asRoot,
   };

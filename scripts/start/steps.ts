@@ -25,7 +25,7 @@ type PrepareInput = {
 
 /** A machine on which sandboxes can be made. */
 export type PreparedMachine = {
-  engine: Pick<MachineEngine, "socketPath" | "startedByUs" | "startedNow">;
+  engine: Pick<MachineEngine, "socketPath" | "startedByUs">;
   image: string;
   templateDigest: string;
   sandboxdPath: string;
@@ -43,8 +43,8 @@ export async function prepareMachine(input: PrepareInput): Promise<PreparedMachi
     const sandboxdPath = await sandboxdStep(input);
     await probeStep(input, engine, sandboxdPath);
     const { image, digest } = await imageStep(input, engine);
-    const { socketPath, startedByUs, startedNow } = machineEngine;
-    return { engine: { socketPath, startedByUs, startedNow }, image, templateDigest: digest, sandboxdPath };
+    const { socketPath, startedByUs } = machineEngine;
+    return { engine: { socketPath, startedByUs }, image, templateDigest: digest, sandboxdPath };
   } finally {
     engine.close();
     await machineEngine.close();
@@ -66,8 +66,9 @@ function engineStep(input: PrepareInput): Promise<MachineEngine> {
 
 function sandboxdStep(input: PrepareInput): Promise<string> {
   return step(input, "sandboxd", async (report) => {
-    const runner = createRunner({ report, signal: input.signal });
-    const { path, built } = await ensureSandboxd({ runner, report });
+    const { signal } = input;
+    const runner = createRunner({ report, signal });
+    const { path, built } = await ensureSandboxd({ runner, report, signal });
     return { value: path, sentence: `sandboxd ${built ? "compiled" : "up to date"}` };
   });
 }
@@ -83,8 +84,9 @@ function probeStep(input: PrepareInput, engine: Engine, sandboxdPath: string): P
 
 function imageStep(input: PrepareInput, engine: Engine): Promise<TemplateImage> {
   return step(input, "Image of the template base", async (report) => {
-    const runner = createRunner({ report, signal: input.signal });
-    const value = await ensureBaseImage({ engine, dataDir: resolve(input.dataDir), runner, report });
+    const { signal } = input;
+    const runner = createRunner({ report, signal });
+    const value = await ensureBaseImage({ engine, dataDir: resolve(input.dataDir), runner, report, signal });
     return { value, sentence: `Image ${value.image} ${value.built ? `built (${value.how})` : "up to date"}` };
   });
 }

@@ -1,3 +1,4 @@
+import type { Finding } from "#host/preflight/finding";
 import type { Expectation, FoundMember, Member, MemberSpec, Runtime } from "#host/runtime/runtime";
 import { SandboxdError } from "#host/sandboxd/error";
 import { FakeSandboxd } from "./sandboxd.ts";
@@ -59,7 +60,7 @@ export class FakeRuntime implements Runtime {
   }
 
   applyLimits(): void {}
-  async inspect() {
+  async inspect(): Promise<Finding[]> {
     return [];
   }
   oomKills(): number {

@@ -48,6 +48,13 @@ describe.each(withBody)("%s", (_name, row) => {
     expect(await expectRefusal(await send(body), row)).toBe(code);
   });
 
+  test("refuses more names than any schema takes without a look at them one by one", async () => {
+    const names = Array.from({ length: limits.jsonNamesMax + 1 }, (_, i) => [`-${i}`, 1]);
+    const response = await send(JSON.stringify({ env: Object.fromEntries(names) }));
+    const { code, issues } = await problemOf(response);
+    expect([code, issues?.map(({ path }) => path)]).toEqual(["invalid_request", [""]]);
+  });
+
   test("refuses bytes that are not UTF-8", async () => {
     expect(await expectRefusal(await send(new Uint8Array([0x22, 0xff, 0x22])), row)).toBe("invalid_json");
   });

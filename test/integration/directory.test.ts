@@ -34,3 +34,16 @@ test("a host that was removed is forgotten with the next read", async () => {
   expect(await h.deps.directory.placeable()).toEqual([]);
   await h.close();
 });
+
+test("readyz, which is open to everyone, asks the database once however many ask at once", async () => {
+  const h = await harness();
+  const ready = async () => (await h.send("GET", "/readyz")).status;
+  expect(await ready()).toBe(200);
+  h.clock.advance(2_500);
+  h.database.takeCount();
+  const statuses = await Promise.all(Array.from({ length: 50 }, ready));
+  expect(new Set(statuses)).toEqual(new Set([200]));
+  // One ping, and one read of the hosts.
+  expect(h.database.takeCount()).toBe(2);
+  await h.close();
+});

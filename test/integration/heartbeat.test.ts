@@ -125,6 +125,36 @@ test("a running sandbox that its host no longer has is crashed, but not by an ol
   expect(await h.read(id)).toMatchObject({ state: "ended", endReason: "crashed" });
 });
 
+test("a heartbeat that was long on its way through us does not end what began meanwhile", async () => {
+  const init = await signed();
+  const started: string[] = [];
+  const slow = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      started.push((await h.create()).id);
+      h.clock.advance(limits.snapshotGraceMs + 1);
+      controller.enqueue(new TextEncoder().encode(String(init.body)));
+      controller.close();
+    },
+  });
+  const response = await send({ ...init, body: slow, duplex: "half" } as RequestInit);
+  expect(response.status).toBe(200);
+  expect((await h.read(started[0] ?? "")).state).toBe("running");
+});
+
+test("nobody's body is read before a host's signature", async () => {
+  const init = await signed();
+  const headers = {
+    ...(init.headers as Record<string, string>),
+    [signatureHeader.signature]: "0".repeat(64),
+  };
+  let pulls = 0;
+  // Without a queue of its own, a stream is pulled only when somebody reads it.
+  const body = new ReadableStream<Uint8Array>({ pull: () => void pulls++ }, { highWaterMark: 0 });
+  const response = await send({ ...init, headers, body, duplex: "half" } as RequestInit);
+  expect(await codeOf(response)).toBe("unauthenticated");
+  expect(pulls).toBe(0);
+});
+
 test("a silent host gets no new work, nor does a draining one", async () => {
   const create = () => h.send("POST", "/v1/sandboxes", { key: h.key, json: {} });
   h.clock.advance(limits.hostSilentMs + 1);

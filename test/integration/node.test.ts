@@ -60,7 +60,8 @@ const devEnv = () => parseEnvFile(readFileSync(join(dataDir, "dev.env"), "utf8")
 
 test("bootstrap leaves private files, and a second one keeps all that the first made", async () => {
   const names = ["secrets.env", "dev.env", "host/host.json"];
-  for (const name of names) expect(statSync(join(dataDir, name)).mode & 0o777).toBe(0o600);
+  for (const name of [...names, "sandgate.db"])
+    expect(statSync(join(dataDir, name)).mode & 0o777).toBe(0o600);
   const before = names.map((name) => readFileSync(join(dataDir, name), "utf8"));
   await bootstrap(environment, templates);
   expect(names.map((name) => readFileSync(join(dataDir, name), "utf8"))).toEqual(before);
@@ -73,6 +74,23 @@ test("bootstrap leaves private files, and a second one keeps all that the first 
     "E2B_SANDBOX_URL",
     "E2B_API_KEY",
   ]);
+});
+
+test("secrets that an operator has set stay as they are written, and the missing ones are added", async () => {
+  const path = join(dataDir, "secrets.env");
+  const before = readFileSync(path, "utf8");
+  const own = `# from the vault\nSANDGATE_KEY_SECRET="${"0".repeat(32)} # not a comment"`;
+  writeFileSync(path, own);
+  await bootstrap(environment, templates);
+  const text = readFileSync(path, "utf8");
+  expect(text.startsWith(`${own}\n`)).toBe(true);
+  expect(Object.keys(parseEnvFile(text)).sort()).toEqual([
+    "SANDGATE_ADMIN_KEY",
+    "SANDGATE_HOST_SECRET",
+    "SANDGATE_KEY_SECRET",
+  ]);
+  writeFileSync(path, before);
+  await bootstrap(environment, templates);
 });
 
 test("another port changes the addresses and nothing else", async () => {

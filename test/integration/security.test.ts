@@ -140,6 +140,15 @@ test("keys, bodies and headers do not reach the log", async () => {
   expect(logged).not.toContain(h.key);
 });
 
+test("a body that is not JSON does not reach the log either", async () => {
+  h.events.length = 0;
+  const broken = '{"env":{"TOKEN":canary-in-env}}';
+  const headers = { "content-type": "application/json" };
+  const response = await h.send("POST", "/v1/sandboxes", { key: h.key, body: broken, headers });
+  expect((await problemOf(response)).code).toBe("invalid_json");
+  expect(JSON.stringify(h.events)).not.toContain("canary");
+});
+
 test("a suspended tenant is told so and may do nothing", async () => {
   const other = await h.tenant("suspended");
   await h.database.client.execute({

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
+import { afterEach } from "vitest";
 import type { HostCreate } from "#contract/host";
 import { newHostCode, newSandboxId, newTenantId } from "#contract/ids";
 import { createLeaseStore } from "#host/leases/store";
@@ -17,6 +18,7 @@ export const baseTemplate = { name: "base", digest: "digest-1", image: "image-1"
 type Options = {
   runtime?: FakeRuntime;
   folder?: string;
+  min?: number;
   target?: number;
   max?: number;
   freeMemoryMiB?: number;
@@ -34,7 +36,12 @@ export function hostHarness(options: Options = {}) {
   const pool: Pool = new Pool(
     {
       runtime,
-      settings: { min: 0, target: options.target ?? 3, max: options.max ?? 50, memberLimits: limits },
+      settings: {
+        min: options.min ?? 0,
+        target: options.target ?? 3,
+        max: options.max ?? 50,
+        memberLimits: limits,
+      },
       allocated: () => registry.size,
       roomByMemory: () => Math.floor(freeMemoryMiB() / limits.memoryMiB),
       log,
@@ -66,6 +73,22 @@ export function hostHarness(options: Options = {}) {
     create: (over: Partial<HostCreate> = {}) => createSandbox(deps, hostCreate(clock.nowMs, over)),
     recover: () => recover({ ...deps, currentDigests: new Set([baseTemplate.digest]) }),
     dispose: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+/** Hosts for the tests of one file, each gone when its test is over. */
+export function hostsOfThisFile() {
+  const hosts: ReturnType<typeof hostHarness>[] = [];
+  afterEach(async () => {
+    for (const each of hosts.splice(0)) {
+      await each.pool.drain();
+      each.dispose();
+    }
+  });
+  return (options?: Options) => {
+    const made = hostHarness(options);
+    hosts.push(made);
+    return made;
   };
 }
 

@@ -3,7 +3,13 @@ import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PoolState } from "#contract/host";
 import { startChild } from "../../scripts/start/child.ts";
-import { programs, type Stack, startStack, waitUntilPlaced } from "../../scripts/start/stack.ts";
+import {
+  programs,
+  type Stack,
+  type StackInput,
+  startStack,
+  waitUntilPlaced,
+} from "../../scripts/start/stack.ts";
 import { Api } from "./api.ts";
 import { machine, scratchFolder } from "./machine.ts";
 
@@ -21,16 +27,20 @@ export type TestStack = Stack & {
   dispose(): Promise<void>;
 };
 
+type Prepare = (input: StackInput) => Promise<{ input: StackInput; stop: () => Promise<void> }>;
+
 const defaultTarget = "4";
 const poolDeadlineMs = 30_000;
 
 /**
  * Control plane and agent-host as `npm start` runs them, with a data folder and a port of the test's own.
  * @param dataDir where the test needs a certain folder; it stays the test's to remove
+ * @param prepare starts what the stack needs beside it, and says how the stack is to use that
  */
 export async function testStack(
   overrides: Record<string, string> = {},
   dataDir?: string,
+  prepare: Prepare = async (input) => ({ input, stop: async () => undefined }),
 ): Promise<TestStack> {
   const folder = dataDir === undefined ? scratchFolder() : { path: dataDir, dispose: () => undefined };
   const environment = {
@@ -39,11 +49,16 @@ export async function testStack(
     SANDGATE_POOL_TARGET: defaultTarget,
     ...overrides,
   };
-  const input = { prepared: await machine(), dataDir: folder.path, environment, asRoot: [] };
-  try {
-    return control(await startStack(input), programs(input), folder);
-  } catch (cause) {
+  const given = { prepared: await machine(), dataDir: folder.path, environment, asRoot: [] };
+  const { input, stop } = await prepare(given);
+  const dispose = async () => {
+    await stop();
     folder.dispose();
+  };
+  try {
+    return control(await startStack(input), programs(input), { path: folder.path, dispose });
+  } catch (cause) {
+    await dispose();
     throw cause;
   }
 }
@@ -51,7 +66,7 @@ export async function testStack(
 function control(
   started: Stack,
   program: ReturnType<typeof programs>,
-  folder: { path: string; dispose(): void },
+  folder: { path: string; dispose(): Promise<void> },
 ): TestStack {
   const stack: TestStack = {
     ...started,
@@ -77,7 +92,7 @@ function control(
     },
     async dispose() {
       await stack.stop();
-      folder.dispose();
+      await folder.dispose();
     },
   };
   return stack;

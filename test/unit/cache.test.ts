@@ -8,6 +8,12 @@ test("an entry lives for its time and not longer", () => {
   expect(cache.get("a", 100)).toBeUndefined();
 });
 
+test("a clock that is set back does not lengthen a life", () => {
+  const cache = ttlCache<number>({ entriesMax: 10, ttlMs: 100 });
+  cache.set("a", 1, 1_000_000);
+  expect(cache.get("a", 900_000)).toBeUndefined();
+});
+
 test("the oldest entry makes room for a new one", () => {
   const cache = ttlCache<number>({ entriesMax: 2, ttlMs: 100 });
   for (const [i, key] of ["a", "b", "a", "c"].entries()) cache.set(key, i, 0);

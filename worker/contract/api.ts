@@ -1,48 +1,27 @@
-import type * as z from "zod";
+import { fileRows } from "./api-files.ts";
+import { type ApiRow, onSandbox, sandbox } from "./api-row.ts";
 import type { ErrorCode } from "./errors.ts";
 import { ExecQuery, ExecRequest, ExecResult, FollowQuery } from "./exec.ts";
-import { ArchiveQuery, DeleteQuery, EntriesQuery, EntryPage, FileQuery, WrittenFile } from "./files.ts";
-import { limits } from "./limits.ts";
 import { Health, Ready } from "./meta.ts";
 import { CreateSandbox, ListSandboxes, PatchSandbox, Sandbox, SandboxPage } from "./sandbox.ts";
 
-export const scopes = ["sandbox:read", "sandbox:write", "exec", "files:read", "files:write"] as const;
-export type Scope = (typeof scopes)[number];
+/** Of the contract below `/v1`: what is added raises the second number, nothing is ever taken away. */
+export const apiVersion = "1.0";
 
-/** One public endpoint. Registration, validation, documentation and the security suite all read the row. */
-export type ApiRow = {
-  method: "get" | "post" | "put" | "patch" | "delete";
-  /** `:id` stands for a sandbox id, `:execId` for a command's. */
-  path: string;
-  summary: string;
-  /** `null` = open to everyone. */
-  scope: Scope | null;
-  /** Tokens taken from the bucket of the tenant. */
-  tokens: number;
-  query?: z.ZodType;
-  body?: z.ZodType;
-  /** The body is bytes, streamed and bounded by this, never parsed. */
-  rawBodyMaxBytes?: number;
-  /** Absent = bytes or a stream (`status` 200), or nothing (204). */
-  result?: z.ZodType;
-  /** With `Accept: text/event-stream` the answer is a stream of events in place of the result. */
-  orStream?: true;
-  status: number;
-  errors: readonly ErrorCode[];
-  example?: { query?: Record<string, string>; body?: unknown };
+const exampleSandbox = {
+  id: "hk3vq0d8m1x5z7c2b9n4t6r8",
+  template: "base",
+  state: "running",
+  cpu: 1,
+  memoryMiB: 256,
+  lifetimeSeconds: 600,
+  idleSeconds: 300,
+  metadata: { purpose: "demo" },
+  createdAt: "2026-01-31T12:00:00.000Z",
+  expiresAt: "2026-01-31T12:10:00.000Z",
 };
 
-const onSandbox = ["sandbox_not_found", "sandbox_ended", "host_unreachable"] as const;
-const onFile = [...onSandbox, "file_not_found", "path_refused", "file_permission_denied"] as const;
-const onArchive = [
-  ...onFile,
-  "not_a_folder",
-  "archive_unsupported",
-  "process_limit",
-  "too_many_execs",
-  "exec_interrupted",
-] as const;
-const sandbox = "/v1/sandboxes/:id";
+export { type ApiRow, type Scope, scopes } from "./api-row.ts";
 
 /** Codes that any endpoint can answer; a row lists only its own. */
 export const genericErrors = [
@@ -71,7 +50,10 @@ export const api = {
     result: Sandbox,
     status: 201,
     errors: ["template_not_found", "quota_exceeded", "no_capacity", "host_unreachable", "sandbox_ended"],
-    example: { body: { template: "python", lifetimeSeconds: 600, metadata: { purpose: "demo" } } },
+    example: {
+      body: { template: "python", lifetimeSeconds: 600, metadata: { purpose: "demo" } },
+      result: exampleSandbox,
+    },
   },
   listSandboxes: {
     method: "get",
@@ -83,7 +65,7 @@ export const api = {
     result: SandboxPage,
     status: 200,
     errors: [],
-    example: { query: { state: "running", limit: "10" } },
+    example: { query: { state: "running", limit: "10" }, result: { items: [exampleSandbox] } },
   },
   getSandbox: {
     method: "get",
@@ -94,7 +76,7 @@ export const api = {
     result: Sandbox,
     status: 200,
     errors: ["sandbox_not_found"],
-    example: {},
+    example: { result: exampleSandbox },
   },
   patchSandbox: {
     method: "patch",
@@ -106,7 +88,10 @@ export const api = {
     result: Sandbox,
     status: 200,
     errors: onSandbox,
-    example: { body: { lifetimeSeconds: 1200 } },
+    example: {
+      body: { lifetimeSeconds: 1200 },
+      result: { ...exampleSandbox, lifetimeSeconds: 1200, expiresAt: "2026-01-31T12:20:00.000Z" },
+    },
   },
   deleteSandbox: {
     method: "delete",
@@ -138,11 +123,22 @@ export const api = {
       "exec_interrupted",
       "exec_lost",
     ],
-    example: { body: { command: "echo hello", timeoutMs: 5000 } },
+    example: {
+      body: { command: "echo hello", timeoutMs: 5000 },
+      result: {
+        exitCode: 0,
+        stdout: "hello\n",
+        stderr: "",
+        truncated: { stdout: false, stderr: false },
+        durationMs: 1.8,
+        endReason: "exited",
+      },
+    },
   },
   followExec: {
     method: "get",
     path: `${sandbox}/exec/:execId`,
+    resultType: "text/event-stream",
     summary: "Read a command's stream on from an event",
     scope: "exec",
     tokens: 1,
@@ -151,76 +147,7 @@ export const api = {
     errors: [...onSandbox, "exec_not_found"],
     example: { query: { after: "0" } },
   },
-  readFile: {
-    method: "get",
-    path: `${sandbox}/files`,
-    summary: "Read a file, or a range of it",
-    scope: "files:read",
-    tokens: 1,
-    query: FileQuery,
-    status: 200,
-    errors: [...onFile, "not_a_file", "range_not_satisfiable"],
-    example: { query: { path: "/etc/os-release" } },
-  },
-  writeFile: {
-    method: "put",
-    path: `${sandbox}/files`,
-    summary: "Write a file, making its folders",
-    scope: "files:write",
-    tokens: 1,
-    query: FileQuery,
-    rawBodyMaxBytes: limits.fileMaxBytes,
-    result: WrittenFile,
-    status: 200,
-    errors: [...onSandbox, "not_a_file", "path_refused", "file_permission_denied", "no_space"],
-    example: { query: { path: "notes/hello.txt" } },
-  },
-  deleteFile: {
-    method: "delete",
-    path: `${sandbox}/files`,
-    summary: "Delete a file, a symlink or a folder",
-    scope: "files:write",
-    tokens: 1,
-    query: DeleteQuery,
-    status: 204,
-    errors: [...onFile, "not_a_file", "folder_not_empty"],
-    example: { query: { path: "notes", recursive: "true" } },
-  },
-  listEntries: {
-    method: "get",
-    path: `${sandbox}/entries`,
-    summary: "List a folder, or say what a path is",
-    scope: "files:read",
-    tokens: 1,
-    query: EntriesQuery,
-    result: EntryPage,
-    status: 200,
-    errors: [...onFile, "not_a_folder"],
-    example: { query: { path: "/home/user", depth: "2", limit: "100" } },
-  },
-  readArchive: {
-    method: "get",
-    path: `${sandbox}/archive`,
-    summary: "Read a folder as a tar archive",
-    scope: "files:read",
-    tokens: 5,
-    query: ArchiveQuery,
-    status: 200,
-    errors: [...onArchive],
-    example: { query: { path: "/home/user" } },
-  },
-  writeArchive: {
-    method: "put",
-    path: `${sandbox}/archive`,
-    summary: "Unpack a tar archive into a folder",
-    scope: "files:write",
-    tokens: 5,
-    query: ArchiveQuery,
-    rawBodyMaxBytes: limits.fileMaxBytes,
-    status: 204,
-    errors: [...onArchive, "archive_invalid", "no_space"],
-    example: { query: { path: "/home/user" } },
-  },
+  ...fileRows,
   healthz: {
     method: "get",
     path: "/healthz",
@@ -230,7 +157,7 @@ export const api = {
     result: Health,
     status: 200,
     errors: [],
-    example: {},
+    example: { result: { status: "ok" } },
   },
   readyz: {
     method: "get",
@@ -241,6 +168,28 @@ export const api = {
     result: Ready,
     status: 200,
     errors: ["unavailable"],
+    example: { result: { status: "ok", checks: { database: true, host: true } } },
+  },
+  openapi: {
+    method: "get",
+    path: "/openapi.json",
+    summary: "This API as an OpenAPI 3.1 document",
+    scope: null,
+    tokens: 0,
+    resultType: "application/json",
+    status: 200,
+    errors: [],
+    example: {},
+  },
+  docs: {
+    method: "get",
+    path: "/docs",
+    summary: "This API as a page to read",
+    scope: null,
+    tokens: 0,
+    resultType: "text/html",
+    status: 200,
+    errors: [],
     example: {},
   },
 } as const satisfies Record<string, ApiRow>;

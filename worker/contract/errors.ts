@@ -43,17 +43,23 @@ export type ErrorCode = keyof typeof errorTable;
 export const errorCodes = Object.keys(errorTable) as ErrorCode[];
 
 /** RFC 9457 problem details, as every error answer carries them. */
-export const Problem = z.strictObject({
-  type: z.string(),
-  title: z.string(),
-  status: z.int(),
-  detail: z.string(),
-  code: z.enum(errorCodes as [ErrorCode, ...ErrorCode[]]),
-  requestId: z.string(),
-  retryable: z.boolean(),
-  /** Where in the request the fault is, for `invalid_request`. */
-  issues: z.array(z.strictObject({ path: z.string(), message: z.string() })).optional(),
-  /** Facts a program can act on, such as a limit and its use. */
-  facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
-});
+export const Problem = z
+  .strictObject({
+    type: z.string().describe("`urn:sandgate:error:` and the code."),
+    title: z.string().describe("What the code means, always the same."),
+    status: z.int(),
+    detail: z.string().describe("What happened here, and what to do next."),
+    code: z.enum(errorCodes as [ErrorCode, ...ErrorCode[]]).describe("What a program should look at."),
+    requestId: z.string().describe("Name it when you ask about this answer."),
+    retryable: z.boolean().describe("Whether the same request may be sent again."),
+    issues: z
+      .array(z.strictObject({ path: z.string(), message: z.string() }))
+      .optional()
+      .describe("Where in the request the fault is, for `invalid_request`."),
+    facts: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+      .optional()
+      .describe("Facts a program can act on, such as a limit and its use."),
+  })
+  .meta({ id: "Problem" });
 export type Problem = z.infer<typeof Problem>;

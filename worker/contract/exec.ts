@@ -5,63 +5,84 @@ import { boundedText, byteLength, EnvVars, SandboxPath } from "./text.ts";
 
 const argument = boundedText(limits.argumentMaxBytes);
 
-export const ExecRequest = z.strictObject({
-  /** A string goes to `sh -c`; an array is never seen by a shell. */
-  command: z.union([
-    argument.min(1),
-    z
-      .array(argument)
+export const ExecRequest = z
+  .strictObject({
+    command: z
+      .union([
+        argument.min(1),
+        z
+          .array(argument)
+          .min(1)
+          .max(limits.argumentsMax)
+          .refine((argv) => argv[0] !== "", "must name a program")
+          .refine(
+            (argv) =>
+              argv.reduce((sum, arg) => sum + byteLength(arg) + 1, 0) <= limits.argumentsTotalMaxBytes,
+            `at most ${limits.argumentsTotalMaxBytes} bytes in all`,
+          ),
+      ])
+      .describe("A string goes to `sh -c`; an array is never seen by a shell."),
+    cwd: SandboxPath.refine((path) => path.startsWith("/"), "must be absolute")
+      .optional()
+      .describe("Absolute; `/home/user` when absent."),
+    env: EnvVars.optional().describe("Added to the environment of the sandbox."),
+    stdin: z
+      .string()
+      .refine((value) => value.isWellFormed(), "must be valid Unicode")
+      .refine((value) => byteLength(value) <= limits.stdinMaxBytes, `at most ${limits.stdinMaxBytes} bytes`)
+      .optional()
+      .describe(`Text for its standard input, at most ${limits.stdinMaxBytes} bytes; nothing when absent.`),
+    timeoutMs: z
+      .int()
       .min(1)
-      .max(limits.argumentsMax)
-      .refine((argv) => argv[0] !== "", "must name a program")
-      .refine(
-        (argv) => argv.reduce((sum, arg) => sum + byteLength(arg) + 1, 0) <= limits.argumentsTotalMaxBytes,
-        `at most ${limits.argumentsTotalMaxBytes} bytes in all`,
+      .max(limits.lifetimeMaxSeconds * 1000)
+      .optional()
+      .describe(
+        `The whole process tree is ended at this time. For a result it is ${limits.execBufferedMaxMs} at most, which is the default; for a stream the default is the sandbox's lifetime.`,
       ),
-  ]),
-  cwd: SandboxPath.refine((path) => path.startsWith("/"), "must be absolute").optional(),
-  env: EnvVars.optional(),
-  stdin: z
-    .string()
-    .refine((value) => value.isWellFormed(), "must be valid Unicode")
-    .refine((value) => byteLength(value) <= limits.stdinMaxBytes, `at most ${limits.stdinMaxBytes} bytes`)
-    .optional(),
-  /** A call that waits for the result takes `execBufferedMaxMs` at most; the default of a stream is the lifetime. */
-  timeoutMs: z
-    .int()
-    .min(1)
-    .max(limits.lifetimeMaxSeconds * 1000)
-    .optional(),
-  user: z.literal("user").optional(),
-  /** Ends what the command left running before answering. */
-  killOrphans: z.boolean().optional(),
-  /**
-   * `base64` keeps bytes that are not UTF-8; `utf8` puts U+FFFD in their place. Without it a result is `utf8`, and in
-   * a stream each event is text where its bytes are UTF-8 without NUL and `base64` where they are not.
-   */
-  outputEncoding: z.enum(["utf8", "base64"]).optional(),
-  /** Of each of stdout and stderr; the rest is read and dropped, and `truncated` says so. */
-  maxOutputBytes: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
-});
+    user: z.literal("user").optional(),
+    killOrphans: z.boolean().optional().describe("Ends what the command left running before answering."),
+    outputEncoding: z
+      .enum(["utf8", "base64"])
+      .optional()
+      .describe(
+        "`base64` keeps bytes that are not UTF-8; `utf8` puts U+FFFD in their place. When absent a result is `utf8`, and each event of a stream is text where its bytes are UTF-8 without NUL, `base64` where not.",
+      ),
+    maxOutputBytes: z
+      .int()
+      .min(0)
+      .max(Number.MAX_SAFE_INTEGER)
+      .optional()
+      .describe("Of each of stdout and stderr; the rest is read and dropped, and `truncated` says so."),
+  })
+  .meta({ id: "ExecRequest" });
 export type ExecRequest = z.infer<typeof ExecRequest>;
 
-export const ExecResult = z.strictObject({
-  /** The exit status; 128 + signal where a signal ended the command, as shells report it. */
-  exitCode: z.int(),
-  signal: z.int().optional(),
-  stdout: z.string(),
-  stderr: z.string(),
-  truncated: z.strictObject({ stdout: z.boolean(), stderr: z.boolean() }),
-  durationMs: z.number(),
-  endReason: EndReason,
-});
+export const ExecResult = z
+  .strictObject({
+    exitCode: z
+      .int()
+      .describe("The exit status; 128 + signal where a signal ended the command, as shells report it."),
+    signal: z.int().optional().describe("The signal that ended the command."),
+    stdout: z.string(),
+    stderr: z.string(),
+    truncated: z
+      .strictObject({ stdout: z.boolean(), stderr: z.boolean() })
+      .describe(
+        "Whether there was more than was kept: the first MiB of a result, all of a stream, or `maxOutputBytes`.",
+      ),
+    durationMs: z.number(),
+    endReason: EndReason,
+  })
+  .meta({ id: "ExecResult" });
 export type ExecResult = z.infer<typeof ExecResult>;
 
 const flag = z.enum(["true", "false"]);
 
 export const ExecQuery = z.strictObject({
-  /** Of a stream: whoever reads it is all that the command runs for. */
-  cancelOnDisconnect: flag.optional(),
+  cancelOnDisconnect: flag
+    .optional()
+    .describe("Of a stream: the command and all its processes are killed when its reader goes."),
 });
 export type ExecQuery = z.infer<typeof ExecQuery>;
 
@@ -71,7 +92,11 @@ export const EventNumber = z
   .regex(/^\d{1,15}$/, "must be the id of an event")
   .transform(Number);
 
-export const FollowQuery = z.strictObject({ after: EventNumber.optional() });
+export const FollowQuery = z.strictObject({
+  after: EventNumber.optional().describe(
+    "The last event that was read; `Last-Event-ID` outranks it, and without both the stream begins at its start.",
+  ),
+});
 export type FollowQuery = z.infer<typeof FollowQuery>;
 
 /** The `data` of the events `stdout` and `stderr`. */

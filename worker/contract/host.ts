@@ -83,7 +83,8 @@ export const Heartbeat = z.strictObject({
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
-export const HeartbeatReply = z.strictObject({
+/** Not strict: a newer control plane may say more than an older host understands. */
+export const HeartbeatReply = z.object({
   /** These ends are recorded; the host may forget them. */
   acknowledged: z.array(z.strictObject({ sandboxId: SandboxId, generation: z.int() })),
   /** The control plane does not want these to run. */

@@ -3,6 +3,8 @@ export const limits = {
   jsonBodyMaxBytes: 1024 * 1024,
   /** Deeper JSON than this is nobody's request; parsers further in recurse. */
   jsonDepthMax: 32,
+  /** More names in one object than any schema takes: checking them one by one would hold everybody up for seconds. */
+  jsonNamesMax: 1_000,
   /** A JSON body, or the first part of an upload, that dawdles longer than this is given up. */
   bodyDeadlineMs: 30_000,
   entriesMaxItems: 1000,

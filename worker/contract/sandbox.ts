@@ -33,7 +33,7 @@ export const endReasons = [
   "host_lost",
   "crashed",
 ] as const;
-export const EndReason = z.enum(endReasons);
+export const EndReason = z.enum(endReasons).meta({ id: "EndReason" });
 export type EndReason = z.infer<typeof EndReason>;
 
 export const TemplateName = z
@@ -44,46 +44,51 @@ const seconds = z.int().min(limits.lifetimeMinSeconds).max(limits.lifetimeMaxSec
 const Cpu = z.number().min(limits.cpuMin).max(limits.cpuMax).multipleOf(0.05);
 const MemoryMiB = z.int().min(limits.memoryMinMiB).max(limits.memoryMaxMiB);
 
-export const CreateSandbox = z.strictObject({
-  template: TemplateName.optional(),
-  /** Age at which the sandbox ends, whatever it does. */
-  lifetimeSeconds: seconds.optional(),
-  /** Time without a command or file operation after which it ends. */
-  idleSeconds: seconds.optional(),
-  env: EnvVars.optional(),
-  metadata: Metadata.optional(),
-  cpu: Cpu.optional(),
-  memoryMiB: MemoryMiB.optional(),
-  network: z.literal("none").optional(),
-});
+export const CreateSandbox = z
+  .strictObject({
+    template: TemplateName.optional().describe("Name or alias of a template; `base` when absent."),
+    lifetimeSeconds: seconds.optional().describe("Age at which the sandbox ends, whatever it does."),
+    idleSeconds: seconds
+      .optional()
+      .describe("Time without a command or file operation after which the sandbox ends."),
+    env: EnvVars.optional().describe("Environment of every command in the sandbox."),
+    metadata: Metadata.optional().describe("Yours to find the sandbox by; kept with its record."),
+    cpu: Cpu.optional().describe("Cores."),
+    memoryMiB: MemoryMiB.optional().describe("Memory, its file systems included."),
+    network: z.literal("none").optional().describe("There is no other kind yet."),
+  })
+  .meta({ id: "CreateSandbox" });
 export type CreateSandbox = z.infer<typeof CreateSandbox>;
 
 export const PatchSandbox = z
   .strictObject({
-    /** Counted from the start of the sandbox, as at its creation; it must lie in the future. */
-    lifetimeSeconds: seconds.optional(),
-    /** Replaces what was there. */
-    metadata: Metadata.optional(),
+    lifetimeSeconds: seconds
+      .optional()
+      .describe("Counted from the start of the sandbox, as at its creation; its end must lie in the future."),
+    metadata: Metadata.optional().describe("Replaces what was there."),
   })
-  .refine((patch) => Object.keys(patch).length > 0, "must change something");
+  .refine((patch) => Object.keys(patch).length > 0, "must change something")
+  .meta({ id: "PatchSandbox", description: "At least one of these." });
 export type PatchSandbox = z.infer<typeof PatchSandbox>;
 
 const time = z.iso.datetime();
 
-export const Sandbox = z.strictObject({
-  id: SandboxId,
-  template: TemplateName,
-  state: z.enum(sandboxStates),
-  cpu: z.number(),
-  memoryMiB: z.int(),
-  lifetimeSeconds: z.int(),
-  idleSeconds: z.int(),
-  metadata: Metadata,
-  createdAt: time,
-  expiresAt: time,
-  endedAt: time.optional(),
-  endReason: EndReason.optional(),
-});
+export const Sandbox = z
+  .strictObject({
+    id: SandboxId,
+    template: TemplateName.describe("The template itself, whatever alias was asked for."),
+    state: z.enum(sandboxStates),
+    cpu: z.number(),
+    memoryMiB: z.int(),
+    lifetimeSeconds: z.int(),
+    idleSeconds: z.int(),
+    metadata: Metadata,
+    createdAt: time,
+    expiresAt: time.describe("When its lifetime ends it, unless something else does before."),
+    endedAt: time.optional(),
+    endReason: EndReason.optional().describe("Why it ended; present once it has."),
+  })
+  .meta({ id: "Sandbox" });
 export type Sandbox = z.infer<typeof Sandbox>;
 
 export const ListSandboxes = z.strictObject({
@@ -92,15 +97,20 @@ export const ListSandboxes = z.strictObject({
     .regex(/^\d{1,4}$/, "must be a whole number")
     .transform(Number)
     .pipe(z.int().min(1).max(limits.pageMaxItems))
-    .optional(),
-  cursor: z.string().max(256).optional(),
-  state: z.enum(sandboxStates).optional(),
+    .optional()
+    .describe(`At most ${limits.pageMaxItems}; ${limits.pageDefaultItems} when absent.`),
+  cursor: z.string().max(256).optional().describe("The `nextCursor` of the page before."),
+  state: z.enum(sandboxStates).optional().describe("Only sandboxes in this state."),
 });
 export type ListSandboxes = z.infer<typeof ListSandboxes>;
 
-export const SandboxPage = z.strictObject({
-  items: z.array(Sandbox),
-  /** Send it back as `cursor` for what follows; absent on the last page. */
-  nextCursor: z.string().optional(),
-});
+export const SandboxPage = z
+  .strictObject({
+    items: z.array(Sandbox),
+    nextCursor: z
+      .string()
+      .optional()
+      .describe("Send it back as `cursor` for what follows; absent on the last page."),
+  })
+  .meta({ id: "SandboxPage" });
 export type SandboxPage = z.infer<typeof SandboxPage>;

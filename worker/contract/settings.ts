@@ -24,6 +24,20 @@ export const settings = {
   SANDGATE_DATA_DIR: setting(text, ".sandgate", "folder of the database, the credentials and the leases"),
   SANDGATE_RUN_DIR: setting(text, "/run/sandgate", "folder of the sockets that sandboxes dial"),
   SANDGATE_DATABASE_URL: setting(text, "", "libSQL database; empty = a file in the data folder"),
+  SANDGATE_DATABASE_TOKEN: {
+    ...setting(text, "", "token of a libSQL server that asks for one"),
+    secret: true,
+  },
+  SANDGATE_PUBLIC_URL: setting(
+    text,
+    "",
+    "address at which hosts and clients reach the API; empty = the one it listens on",
+  ),
+  SANDGATE_HOST_URL: setting(
+    text,
+    "",
+    "address at which the control plane reaches the agent-host; empty = its loopback port",
+  ),
   SANDGATE_HOST_PORT: setting(integer(0, 65535), "0", "loopback port of the agent-host; 0 = a free one"),
   SANDGATE_LOG_LEVEL: setting(
     z.enum(["debug", "info", "warn", "error"]),

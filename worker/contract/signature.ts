@@ -51,3 +51,18 @@ export function canonicalRequest(parts: SignedParts): string {
     parts.bodySha256,
   ].join("\n");
 }
+
+/** The headers that carry signed parts; `signature` is the hex HMAC of their canonical form. */
+export function signatureHeaders(parts: SignedParts, signature: string): Record<string, string> {
+  return {
+    [signatureHeader.host]: parts.hostId,
+    [signatureHeader.tenant]: parts.tenant,
+    [signatureHeader.sandbox]: parts.sandbox,
+    [signatureHeader.generation]: parts.generation,
+    [signatureHeader.created]: String(parts.createdMs),
+    [signatureHeader.nonce]: parts.nonce,
+    [signatureHeader.length]: parts.length,
+    [signatureHeader.bodySha256]: parts.bodySha256,
+    [signatureHeader.signature]: signature,
+  };
+}

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import type { Deps } from "./deps.ts";
 import { observe } from "./middleware/observe.ts";
 import type { HonoEnv } from "./middleware/state.ts";
+import { mountDocuments } from "./routes/documents.ts";
 import { mountExec } from "./routes/exec.ts";
 import { mountFallbacks } from "./routes/fallback.ts";
 import { mountFiles } from "./routes/files.ts";
@@ -15,6 +16,7 @@ export function createApp(deps: Deps): App {
   const app: App = new Hono<HonoEnv>();
   app.use(observe(deps));
   mountHealth(app, deps);
+  mountDocuments(app, deps);
   mountSandboxes(app, deps);
   mountExec(app, deps);
   mountFiles(app, deps);

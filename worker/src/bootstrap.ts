@@ -38,7 +38,7 @@ export async function bootstrap(
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await ensureSecrets(join(dataDir, "secrets.env"));
   const { values, databaseUrl } = await readNodeSettings(environment);
-  const client = await openNodeClient(databaseUrl);
+  const client = await openNodeClient(databaseUrl, values.SANDGATE_DATABASE_TOKEN);
   try {
     await migrate(guardClient(client), await readMigrations(), Date.now());
     const deps = makeDeps({
@@ -48,7 +48,8 @@ export async function bootstrap(
       background: (_name, work) => void work.catch(() => undefined),
     });
     for (const template of templates) await registerTemplate(deps, template);
-    const url = `http://${urlHost(values.SANDGATE_BIND)}:${values.SANDGATE_PORT}`;
+    const url =
+      values.SANDGATE_PUBLIC_URL || `http://${urlHost(values.SANDGATE_BIND)}:${values.SANDGATE_PORT}`;
     const hostFile = join(dataDir, "host", "host.json");
     await ensureHost(deps, hostFile, url);
     const devEnvFile = join(dataDir, "dev.env");
@@ -69,8 +70,10 @@ async function ensureSecrets(path: string): Promise<void> {
   const known = await readEnvFile(path);
   const missing = secretNames.filter((name) => !known[name]);
   if (missing.length === 0) return chmod(path, 0o600);
-  for (const name of missing) known[name] = toHex(secureRandom(secretBytes));
-  await writePrivate(path, envText(known));
+  const made = Object.fromEntries(missing.map((name) => [name, toHex(secureRandom(secretBytes))]));
+  // What is there stays as it is written: quotes and comments of an operator are not ours to interpret.
+  const text = await readFile(path, "utf8").catch(() => "");
+  await writePrivate(path, `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${envText(made)}`);
 }
 
 async function ensureHost(deps: Deps, path: string, controlUrl: string): Promise<void> {

@@ -6,12 +6,14 @@ export type TtlCache<V> = {
 };
 
 export function ttlCache<V>(options: { entriesMax: number; ttlMs: number }): TtlCache<V> {
-  const entries = new Map<string, { value: V; untilMs: number }>();
+  const entries = new Map<string, { value: V; sinceMs: number }>();
   return {
     get(key, nowMs) {
       const entry = entries.get(key);
       if (!entry) return undefined;
-      if (entry.untilMs > nowMs) return entry.value;
+      const ageMs = nowMs - entry.sinceMs;
+      // A clock that is set back must not lengthen the life of what has been revoked since.
+      if (ageMs >= 0 && ageMs < options.ttlMs) return entry.value;
       entries.delete(key);
       return undefined;
     },
@@ -21,7 +23,7 @@ export function ttlCache<V>(options: { entriesMax: number; ttlMs: number }): Ttl
         const oldest = entries.keys().next();
         if (!oldest.done) entries.delete(oldest.value);
       }
-      entries.set(key, { value, untilMs: nowMs + options.ttlMs });
+      entries.set(key, { value, sinceMs: nowMs });
     },
     deleteWhere(matches) {
       for (const [key, entry] of entries) if (matches(entry.value)) entries.delete(key);

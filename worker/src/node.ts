@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
-import { type ServerType, serve } from "@hono/node-server";
-import { pino } from "pino";
+import { createServer, type Server } from "node:http";
+import { getRequestListener } from "@hono/node-server";
 import { SettingError } from "#contract/settings";
 import { readMigrations } from "#migrations/files";
 import { migrate } from "#migrations/migrate";
@@ -11,12 +11,12 @@ import { openNodeClient } from "./db/node.ts";
 import { type Deps, makeDeps } from "./deps.ts";
 import { configFrom } from "./env.ts";
 import { runSweep } from "./jobs.ts";
-import type { Log } from "./log.ts";
+import { watchRequests } from "./node-drain.ts";
 import { nodeFetch } from "./node-fetch.ts";
+import { nodeLog } from "./node-log.ts";
 import { readNodeSettings } from "./node-settings.ts";
 
 const drainMs = 10_000;
-const drainCheckMs = 100;
 /** Headers that arrive slower than this are an attack or a dead peer; bodies have their own bound. */
 const headersTimeoutMs = 10_000;
 /** Covers the longest upload; a JSON body that dawdles holds one socket and no memory. */
@@ -26,21 +26,21 @@ const connectionsMax = 10_000;
 async function main(): Promise<void> {
   const { values, dataDir, databaseUrl } = await readNodeSettings(process.env);
   const config = configFrom(values);
-  const logger = pino({ level: values.SANDGATE_LOG_LEVEL, base: null });
-  const log: Log = ({ level, ...event }) => logger[level](event);
+  const log = nodeLog(values.SANDGATE_LOG_LEVEL);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const client = await openNodeClient(databaseUrl);
+  const client = await openNodeClient(databaseUrl, values.SANDGATE_DATABASE_TOKEN);
   const applied = await migrate(guardClient(client), await readMigrations(), Date.now());
   if (applied.length > 0) log({ level: "info", event: "migrated", applied });
   const { background, settled } = trackBackground(log);
   const deps = makeDeps({ client, config, log, background, fetch: nodeFetch });
   const server = await listen(deps, values.SANDGATE_BIND, values.SANDGATE_PORT);
+  const drain = watchRequests(server);
   log({ level: "info", event: "ready", bind: values.SANDGATE_BIND, port: values.SANDGATE_PORT });
   const timer = setInterval(() => background("sweep", runSweep(deps)), config.sweepMs);
 
   const stop = async () => {
     clearInterval(timer);
-    await drain(server);
+    await drain(drainMs);
     await settled();
     client.close();
     log({ level: "info", event: "stopped" });
@@ -58,44 +58,19 @@ async function main(): Promise<void> {
   if (process.argv.includes("--stop-with-parent")) process.stdin.once("end", stopOnce).resume();
 }
 
-function listen(deps: Deps, hostname: string, port: number): Promise<ServerType> {
-  const app = createApp(deps);
+function listen(deps: Deps, hostname: string, port: number): Promise<Server> {
+  const options = {
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: 2_000,
+    keepAliveTimeout: 65_000,
+    maxHeaderSize: 16 * 1024,
+  };
+  const server = createServer(options, getRequestListener(createApp(deps).fetch));
+  server.maxConnections = connectionsMax;
   return new Promise((resolve, reject) => {
-    const server = serve(
-      {
-        fetch: app.fetch,
-        hostname,
-        port,
-        serverOptions: {
-          headersTimeout: headersTimeoutMs,
-          requestTimeout: requestTimeoutMs,
-          connectionsCheckingInterval: 2_000,
-          keepAliveTimeout: 65_000,
-          maxHeaderSize: 16 * 1024,
-        },
-      },
-      () => resolve(server),
-    );
-    if ("maxConnections" in server) server.maxConnections = connectionsMax;
     server.once("error", reject);
-  });
-}
-
-/** Takes no new connections, lets what is under way end, and cuts what does not within the bound. */
-function drain(server: ServerType): Promise<void> {
-  return new Promise((resolve) => {
-    const cut = setTimeout(() => {
-      if ("closeAllConnections" in server) server.closeAllConnections();
-    }, drainMs);
-    // A connection that was busy a moment ago is idle once it has its answer.
-    const closeIdle = setInterval(() => {
-      if ("closeIdleConnections" in server) server.closeIdleConnections();
-    }, drainCheckMs);
-    server.close(() => {
-      clearTimeout(cut);
-      clearInterval(closeIdle);
-      resolve();
-    });
+    server.listen(port, hostname, () => resolve(server));
   });
 }
 

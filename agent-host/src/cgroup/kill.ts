@@ -22,16 +22,25 @@ export async function killCgroup(paths: CgroupPaths): Promise<boolean> {
 }
 
 async function killOnce(paths: CgroupPaths): Promise<void> {
+  if (paths.version === 2 && killAtOnce(paths.unified)) return;
   try {
-    if (paths.version === 2 && existsSync(join(paths.unified, "cgroup.kill"))) {
-      writeFileSync(join(paths.unified, "cgroup.kill"), "1");
-      return;
-    }
     // Nothing forks while frozen, so one pass reaches every process; the signal acts on thawing.
     await freeze(paths);
     for (const pid of processesOf(paths)) kill(pid);
   } finally {
     thaw(paths);
+  }
+}
+
+/** @returns false where the kernel does not know it (before 5.14), or the cgroup has just gone. */
+function killAtOnce(folder: string): boolean {
+  const file = join(folder, "cgroup.kill");
+  if (!existsSync(file)) return false;
+  try {
+    writeFileSync(file, "1");
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -43,11 +52,13 @@ function kill(pid: number): void {
   }
 }
 
-/** The process ids in a container's cgroup, as this host sees them; none where the cgroup is gone. */
+/** The process ids in a container's cgroup that this host sees; none where the cgroup is gone. */
 export function processesOf(paths: CgroupPaths): number[] {
   const folder = paths.version === 2 ? paths.unified : paths.freezer;
   try {
-    return readFileSync(join(folder, "cgroup.procs"), "utf8").split("\n").filter(Boolean).map(Number);
+    const pids = readFileSync(join(folder, "cgroup.procs"), "utf8").split("\n").map(Number);
+    // 0 stands for a process of another pid namespace; a signal to 0 would go to our own group.
+    return pids.filter((pid) => pid > 0);
   } catch {
     return [];
   }

@@ -24,13 +24,13 @@ const endedPerBeatMax = 1000;
 export async function beat(deps: HeartbeatDeps): Promise<void> {
   const takenAtMs = deps.now();
   const { hostId, code } = deps.identity;
-  const live = deps.registry.all().filter((each) => !each.ending);
   const heartbeat: Heartbeat = {
     hostId,
     code,
     takenAtMs,
     ...deps.facts(),
-    live: live.map(({ lease: { sandboxId, generation, expiresAtMs } }) => ({
+    // What is being ended is live until its end is on record: in neither list it would count as crashed.
+    live: deps.registry.all().map(({ lease: { sandboxId, generation, expiresAtMs } }) => ({
       sandboxId,
       generation,
       expiresAtMs,

@@ -19,6 +19,8 @@ export type EngineRequest = {
   stream?: Readable;
   headers?: Record<string, string>;
   deadlineMs: number;
+  /** Breaks the request off, for those that take minutes: the engine then stops what it does for it. */
+  signal?: AbortSignal | undefined;
 };
 
 export type Engine = {
@@ -64,6 +66,7 @@ export function createEngine(socketPath: string): Engine {
 
 function send(agent: Agent, socketPath: string, call: EngineRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
+    const deadline = AbortSignal.timeout(call.deadlineMs);
     const payload = call.body === undefined ? undefined : JSON.stringify(call.body);
     const request = httpRequest({
       agent,
@@ -78,7 +81,7 @@ function send(agent: Agent, socketPath: string, call: EngineRequest): Promise<In
         }),
         ...call.headers,
       },
-      signal: AbortSignal.timeout(call.deadlineMs),
+      signal: call.signal ? AbortSignal.any([call.signal, deadline]) : deadline,
     });
     request.once("response", resolve);
     request.once("error", (cause) =>

@@ -16,6 +16,8 @@ export type PoolDeps = {
   log: Logger;
 };
 
+const quietMs = 200;
+
 /**
  * Warm sandboxes that nobody has used, per template. A member leaves the pool once and never comes back;
  * refilling goes on in the background, a few starts at a time.
@@ -25,7 +27,8 @@ export class Pool {
   readonly #shelves: Map<string, Shelf>;
   readonly #starting = new Set<string>();
   readonly #underWay = new Set<Promise<void>>();
-  readonly #retries = new Set<NodeJS.Timeout>();
+  readonly #retries = new Map<Shelf, NodeJS.Timeout>();
+  #later: NodeJS.Timeout | undefined;
   #isOpen = true;
 
   constructor(deps: PoolDeps, templates: TemplateImage[]) {
@@ -44,13 +47,17 @@ export class Pool {
     return undefined;
   }
 
-  /** Fills up and waits until every template has `min` warm members. @returns false when `deadlineMs` came first. */
+  /**
+   * Fills up and waits until every template has `min` warm members.
+   * @returns false when `deadlineMs` came first, or when there is no room for them, as after the restart of a full host.
+   */
   async warmUp(deadlineMs: number): Promise<boolean> {
     const endMs = performance.now() + deadlineMs;
-    const isWarm = () =>
-      [...this.#shelves.values()].every((shelf) => shelf.available.length >= this.#deps.settings.min);
+    const shelves = [...this.#shelves.values()];
+    const isWarm = () => shelves.every((shelf) => shelf.available.length >= this.#deps.settings.min);
+    const isStuck = () => shelves.every((shelf) => shelf.isQuiet && startsWanted(this.#facts(shelf)) === 0);
     this.refill();
-    while (!isWarm() && performance.now() < endMs) await sleep(10);
+    while (!isWarm() && !isStuck() && performance.now() < endMs) await sleep(10);
     return isWarm();
   }
 
@@ -76,14 +83,14 @@ export class Pool {
     if (!shelf || !this.#isOpen) throw noCapacity();
     for (let member = shelf.available.shift(); member; member = shelf.available.shift()) {
       if (member.connection.isOpen) {
-        setImmediate(() => this.refill());
+        this.#refillSoon();
         return { member, isWarm: true };
       }
       void this.discard(member);
     }
     const facts = this.#facts(shelf);
-    const canStart = facts.total < facts.max && facts.roomByMemory > 0 && shelf.failures === 0;
-    if (!canStart && shelf.starting <= shelf.waiting) throw noCapacity();
+    const room = shelf.failures === 0 ? Math.min(facts.max - facts.total, facts.roomByMemory) : 0;
+    if (shelf.waiting >= shelf.starting + room) throw noCapacity();
     const coming = shelf.wait(deadlineMs);
     this.refill();
     return { member: await coming, isWarm: false };
@@ -134,7 +141,7 @@ export class Pool {
   /** Ends the pool: nothing is started or handed out any more, and what is warm is removed. */
   async drain(): Promise<void> {
     this.#isOpen = false;
-    for (const timer of this.#retries) clearTimeout(timer);
+    for (const timer of this.#retries.values()) clearTimeout(timer);
     for (const shelf of this.#shelves.values()) {
       shelf.refuseAll();
       for (const member of shelf.available.splice(0)) void this.discard(member);
@@ -190,12 +197,19 @@ export class Pool {
     this.#deps.log.warn({ err: cause, template: shelf.template.name, delayMs }, "a sandbox did not start");
     // Other starts under way may still serve those who wait.
     if (shelf.starting === 0) shelf.refuseAll(cause);
-    if (!this.#isOpen) return;
-    const timer = setTimeout(() => {
-      this.#retries.delete(timer);
-      if (this.#isOpen) this.#start(shelf);
-    }, delayMs);
-    this.#retries.add(timer);
+    // One try for all that have failed: each of them for itself would pass the room that there is by then.
+    if (this.#isOpen && !this.#retries.has(shelf))
+      this.#retries.set(
+        shelf,
+        setTimeout(() => this.#retry(shelf), delayMs),
+      );
+  }
+
+  #retry(shelf: Shelf): void {
+    this.#retries.delete(shelf);
+    if (shelf.starting > 0) return; // what comes of it decides
+    if (startsWanted(this.#facts(shelf)) > 0) this.#start(shelf);
+    else shelf.failures = 0; // nobody wants one now; the next who does tries anew
   }
 
   #lost(shelf: Shelf, member: Member, reason: Error): void {
@@ -206,11 +220,26 @@ export class Pool {
     void this.discard(member);
   }
 
+  /**
+   * A start keeps a core busy for 0.15 s, just when whoever was handed a sandbox runs a first command in it: what
+   * nobody waits for begins a moment later. Never at once, since a member is counted in after it was handed out.
+   */
+  #refillSoon(): void {
+    const isUrgent = [...this.#shelves.values()].some(
+      (shelf) => shelf.waiting > 0 || shelf.starting > 0 || shelf.available.length < this.#deps.settings.min,
+    );
+    if (isUrgent) setImmediate(() => this.refill());
+    this.#later ??= setTimeout(() => {
+      this.#later = undefined;
+      this.refill();
+    }, quietMs);
+  }
+
   /** Remembers work until it is done, so that `drain` can wait for it; whatever ends may have made room. */
   #track(work: Promise<void>): Promise<void> {
     const tracked = work.finally(() => {
       this.#underWay.delete(tracked);
-      this.refill();
+      this.#refillSoon();
     });
     this.#underWay.add(tracked);
     return tracked;

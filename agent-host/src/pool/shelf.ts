@@ -16,6 +16,11 @@ export class Shelf {
     this.template = template;
   }
 
+  /** Nothing is being made, and no failed start waits to be tried again. */
+  get isQuiet(): boolean {
+    return this.starting === 0 && this.failures === 0;
+  }
+
   get waiting(): number {
     return this.#waiters.length;
   }

@@ -8,6 +8,7 @@ import type { ExecStreamDeps } from "../sandboxes/exec-stream.ts";
 import { patchSandbox } from "../sandboxes/patch.ts";
 import { execRoutes } from "./exec.ts";
 import { fileRoutes } from "./files.ts";
+import { logged } from "./logged.ts";
 import { type Find, parseBody } from "./parse.ts";
 import { type SignedDeps, type SignedEnv, signed } from "./signed.ts";
 import { settleUpload, type UploadEnv } from "./upload.ts";
@@ -30,7 +31,7 @@ export function sandboxRoutes(deps: SandboxRouteDeps): Hono<RouteEnv> {
     }
     return live;
   };
-  app.use("*", settleUpload, signed(deps));
+  app.use("*", logged(deps), settleUpload, signed(deps));
 
   app.post("/", async (c) => {
     const input = parseBody(HostCreate, c.get("body"));

@@ -54,16 +54,23 @@ export function signed(deps: SignedDeps) {
   });
 }
 
+/** The server delivers what was declared and no more, so that much is read in one go: no web stream is made for it. */
 async function readBody(request: Request): Promise<Buffer> {
+  const declared = Number(request.headers.get("content-length") ?? Number.NaN);
+  if (declared > limits.jsonBodyMaxBytes) throw tooLarge();
+  if (!Number.isNaN(declared)) return Buffer.from(await request.arrayBuffer());
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of request.body ?? []) {
+  for await (const chunk of hasNoBody(request.method) ? [] : (request.body ?? [])) {
     bytes += chunk.byteLength;
-    if (bytes > limits.jsonBodyMaxBytes) throw new HostError("payload_too_large", "The body is too large.");
+    if (bytes > limits.jsonBodyMaxBytes) throw tooLarge();
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
+
+const hasNoBody = (method: string) => method === "GET" || method === "HEAD";
+const tooLarge = () => new HostError("payload_too_large", "The body is too large.");
 
 const isLoopback = (address: string | undefined) =>
   address !== undefined && (address === "::1" || /^(::ffff:)?127\./.test(address));

@@ -21,8 +21,9 @@ export function readingOf(facts: FileFacts, wanted: ReadConditions): Reading {
   );
 }
 
-export function hasConditions(wanted: ReadConditions): boolean {
-  return Object.values(wanted).some((value) => value !== undefined);
+export function hasConditions({ range, ifNoneMatch, ifModifiedSince }: ReadConditions): boolean {
+  // `If-Range` says something about a range only.
+  return range !== undefined || ifNoneMatch !== undefined || ifModifiedSince !== undefined;
 }
 
 /** HTTP's dates have seconds only. */

@@ -22,7 +22,8 @@ export type CreateDeps = EndDeps & {
   memberLimits: CgroupLimits;
 };
 
-const waitForMemberMs = 20_000;
+/** All tries together end before the control plane gives a create up (`limits.createDeadlineMs`). */
+const giveUpMs = 20_000;
 /** Warm members can die in the moment they are handed out; the next one is tried. */
 const attemptsMax = 3;
 
@@ -42,7 +43,10 @@ export async function createSandbox(deps: CreateDeps, input: HostCreate): Promis
   });
   if (!isNew(deps, input)) return answer("pool");
   for (let attempt = 1; ; attempt++) {
-    const { member, isWarm } = await deps.pool.take(input.template, waitForMemberMs);
+    const { member, isWarm } = await deps.pool.take(
+      input.template,
+      Math.max(0, startedAtMs + giveUpMs - performance.now()),
+    );
     try {
       const isLeased = await leaseIfNew(deps, input, member);
       return answer(isLeased && !isWarm ? "cold" : "pool");

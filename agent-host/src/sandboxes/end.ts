@@ -19,7 +19,8 @@ export type EndDeps = {
 
 /**
  * Ends a sandbox once, whoever asks and how often: its processes are dead and the end is on record when this
- * resolves; the container's remains go in the background. The first reason stays.
+ * resolves; the container's remains go in the background. The first reason stays. Never rejects, since most ends
+ * have nobody who waits for them.
  * @param options.isReported false for a create that failed: the caller is told, so the control plane need not be.
  */
 export function endSandbox(
@@ -43,14 +44,24 @@ async function end(deps: EndDeps, live: Live, reason: EndReason, isReported: boo
     );
   }
   const record: SandboxEnd = { sandboxId, generation, endReason: reason, endedAtMs: deps.now() };
-  deps.leases.end(record);
+  recordEnd(deps, record, isReported);
   if (isReported) deps.registry.remove(live, reason);
-  else {
-    deps.leases.acknowledge(record);
-    deps.registry.forget(live);
-  }
+  else deps.registry.forget(live);
   void deps.pool.discard(live.member);
   deps.log.info({ sandboxId, reason }, "sandbox ended");
   if (isReported) deps.onEnd();
   return record;
+}
+
+/**
+ * What cannot be recorded has ended all the same: it is missing from the next heartbeat, which tells the control
+ * plane everything but the reason. A lease file that stays is reported as crashed after a restart, which is harmless.
+ */
+function recordEnd(deps: EndDeps, record: SandboxEnd, isReported: boolean): void {
+  try {
+    deps.leases.end(record);
+    if (!isReported) deps.leases.acknowledge(record);
+  } catch (cause) {
+    deps.log.error({ err: cause, sandboxId: record.sandboxId }, "the end of a sandbox was not recorded");
+  }
 }

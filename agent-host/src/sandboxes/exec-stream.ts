@@ -124,9 +124,10 @@ async function settled(
   const overdue = new Promise<never>((_, reject) => {
     const check = () => {
       const silentMs = performance.now() - output.heardAtMs;
-      if (!output.isHeldBack && silentMs > backstopMs)
+      if (!output.isHeldBack && silentMs > backstopMs) {
+        handle.kill();
         reject(new HostError("exec_lost", "The command did not end in time; its outcome is not known."));
-      else timer = setTimeout(check, backstopMs);
+      } else timer = setTimeout(check, backstopMs);
     };
     timer = setTimeout(check, timeoutMs + limits.execGraceMs + backstopMs);
   });

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ExecRequest, ExecResult } from "#contract/exec";
 import { limits } from "#contract/limits";
 import { HostError } from "../errors.ts";
@@ -48,15 +47,13 @@ export function execInSandbox(deps: ExecDeps, live: Live, request: ExecRequest):
   });
 }
 
-async function settled(handle: ExecHandle, deadlineMs: number): Promise<ExecExit> {
-  const done = new AbortController();
-  const backstop = sleep(deadlineMs, undefined, { signal: done.signal }).then(() => {
-    throw new HostError("exec_lost", "The command did not end in time and its outcome is not known.");
+/** A plain timer: one that is aborted makes an error with its stack for every command. */
+function settled(handle: ExecHandle, deadlineMs: number): Promise<ExecExit> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      handle.kill();
+      reject(new HostError("exec_lost", "The command did not end in time and its outcome is not known."));
+    }, deadlineMs);
+    void handle.exit.then(resolve, reject).finally(() => clearTimeout(timer));
   });
-  backstop.catch(() => undefined);
-  try {
-    return await Promise.race([handle.exit, backstop]);
-  } finally {
-    done.abort();
-  }
 }

@@ -19,6 +19,7 @@ const sentences: Partial<Record<SandboxdError["code"], [ErrorCode, string]>> = {
     "Processes in the sandbox stopped the command before it began; try again.",
   ],
   cwdRefused: ["cwd_not_found", "Name an existing folder that the sandbox user may enter, outside /proc."],
+  notConfigured: ["conflict", "The sandbox is still being handed out; try again."],
   io: ["conflict", "The file could not be read or written; check what is at this path."],
 };
 

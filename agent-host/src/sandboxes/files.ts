@@ -3,8 +3,9 @@ import { absolutePath } from "#contract/text";
 import { HostError } from "../errors.ts";
 import type { FileRead, FileStat } from "../sandboxd/files.ts";
 import { type FileFacts, hasConditions, type ReadConditions, type Reading, readingOf } from "./conditions.ts";
+import { exactBody } from "./exact-body.ts";
 import { asHostError } from "./failures.ts";
-import { type Live, whileActive } from "./registry.ts";
+import { begin, type Live, whileActive } from "./registry.ts";
 
 export type FileDeps = { now: () => number };
 export type ReadWish = ReadConditions & { isHead: boolean };
@@ -24,16 +25,23 @@ const looksMax = 3;
 export function readFileIn(deps: FileDeps, live: Live, path: string, wish: ReadWish): Promise<OpenFile> {
   return whileActive(live, deps.now, async () => {
     try {
-      if (wish.isHead || hasConditions(wish)) return await readConditionally(live, absolutePath(path), wish);
+      if (wish.isHead || hasConditions(wish))
+        return await readConditionally(deps, live, absolutePath(path), wish);
       const { stat, body } = await live.member.connection.readFile({ path: absolutePath(path) });
-      return { ...factsOf(stat), mode: octal(stat.mode), reading: { kind: "whole" as const }, body };
+      const whole = exactBody(body, stat.size, begin(live, deps.now));
+      return { ...factsOf(stat), mode: octal(stat.mode), reading: { kind: "whole" as const }, body: whole };
     } catch (cause) {
       throw asHostError(cause, live, "file_not_found");
     }
   });
 }
 
-async function readConditionally(live: Live, path: string, wish: ReadWish): Promise<OpenFile> {
+async function readConditionally(
+  deps: FileDeps,
+  live: Live,
+  path: string,
+  wish: ReadWish,
+): Promise<OpenFile> {
   const open = (range: { offset?: number; length?: number }) =>
     live.member.connection.readFile({ path, ...range });
   for (let looks = 1; looks <= looksMax; looks++) {
@@ -47,10 +55,13 @@ async function readConditionally(live: Live, path: string, wish: ReadWish): Prom
       });
     }
     if (wish.isHead || reading.kind === "notModified") return { ...answer, body: null };
-    const part =
+    const part: { offset?: number; length?: number } =
       reading.kind === "range" ? { offset: reading.first, length: reading.last - reading.first + 1 } : {};
     const opened = await open(part);
-    if (opened.stat.revision === stat.revision) return { ...answer, body: opened.body };
+    if (opened.stat.revision === stat.revision) {
+      const body = exactBody(opened.body, part.length ?? stat.size, begin(live, deps.now));
+      return { ...answer, body };
+    }
     await closed(opened);
   }
   throw new HostError("conflict", "The file changes faster than it can be read; try again.");

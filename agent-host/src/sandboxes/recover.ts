@@ -4,6 +4,7 @@ import type { Pool } from "../pool/pool.ts";
 import type { Expectation, FoundMember, Member, Runtime } from "../runtime/runtime.ts";
 import { type EndDeps, endSandbox } from "./end.ts";
 import type { Registry } from "./registry.ts";
+import { removeLeftover, sweepTraces } from "./sweep.ts";
 
 export type RecoverDeps = EndDeps & {
   runtime: Pick<Runtime, "list" | "adopt" | "remove" | "sweep" | "kill">;
@@ -51,7 +52,7 @@ export async function recover(
       deps.leases.end({ sandboxId, generation, endReason: "crashed", endedAtMs: deps.now() });
     }
   }
-  deps.runtime.sweep(new Set((await deps.runtime.list()).map(({ memberId }) => memberId)));
+  sweepTraces(deps, await deps.runtime.list());
   return counts;
 }
 
@@ -72,11 +73,7 @@ async function recoverOne(
       return "warm";
     }
   }
-  await deps.runtime
-    .remove(found)
-    .catch((cause: unknown) =>
-      deps.log.error({ err: cause, memberId: found.memberId }, "a leftover was not removed"),
-    );
+  await removeLeftover(deps, found);
   return "destroyed";
 }
 

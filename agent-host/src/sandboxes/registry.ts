@@ -75,12 +75,23 @@ export function ended(reason: EndReason): HostError {
 
 /** Counts an operation in for as long as it runs, so that a busy sandbox is never taken for an idle one. */
 export async function whileActive<T>(live: Live, now: () => number, work: () => Promise<T>): Promise<T> {
-  live.operations++;
-  live.lastActiveAtMs = now();
+  const finish = begin(live, now);
   try {
     return await work();
   } finally {
+    finish();
+  }
+}
+
+/** Counts an operation in until what is returned is called; calling it again changes nothing. */
+export function begin(live: Live, now: () => number): () => void {
+  live.operations++;
+  live.lastActiveAtMs = now();
+  let isUnderWay = true;
+  return () => {
+    if (!isUnderWay) return;
+    isUnderWay = false;
     live.operations--;
     live.lastActiveAtMs = now();
-  }
+  };
 }

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Pool } from "../pool/pool.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { FoundMember, Runtime } from "../runtime/runtime.ts";
 import type { Registry } from "./registry.ts";
 
 export type SweepDeps = {
@@ -20,11 +20,41 @@ const pingDeadlineMs = 5_000;
 export async function sweep(deps: SweepDeps): Promise<void> {
   await deps.pool.checkHealth(pingDeadlineMs);
   const found = await deps.runtime.list();
-  const known = new Set(deps.pool.memberIds());
-  for (const live of deps.registry.all()) known.add(live.member.memberId);
+  const known = knownMembers(deps);
   for (const leftover of found.filter(({ memberId }) => !known.has(memberId))) {
     deps.log.warn({ memberId: leftover.memberId }, "removing a leftover sandbox");
-    await deps.runtime.remove(leftover);
+    await removeLeftover(deps, leftover);
   }
-  deps.runtime.sweep(known);
+  sweepTraces(deps, found);
+}
+
+/** One that resists is left to the next sweep: the others must not wait for it. */
+export async function removeLeftover(
+  { runtime, log }: { runtime: Pick<Runtime, "remove">; log: Logger },
+  leftover: FoundMember,
+): Promise<void> {
+  try {
+    await runtime.remove(leftover);
+  } catch (cause) {
+    log.error({ err: cause, memberId: leftover.memberId }, "a leftover was not removed");
+  }
+}
+
+type KnownDeps = { pool: Pick<Pool, "memberIds">; registry: Registry };
+
+function knownMembers({ pool, registry }: KnownDeps): Set<string> {
+  return new Set([...pool.memberIds(), ...registry.all().map(({ member }) => member.memberId)]);
+}
+
+/**
+ * Removes the folders and uids that no member stands behind. What is known is asked for now, since members were
+ * started meanwhile; and what was `found` keeps its uid, since its processes may still live.
+ */
+export function sweepTraces(
+  deps: KnownDeps & { runtime: Pick<Runtime, "sweep"> },
+  found: readonly FoundMember[],
+): void {
+  const alive = knownMembers(deps);
+  for (const { memberId } of found) alive.add(memberId);
+  deps.runtime.sweep(alive);
 }

@@ -1,5 +1,5 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
-import { canonicalRequest, signatureHeader } from "#contract/signature";
+import { canonicalRequest, signatureHeaders } from "#contract/signature";
 
 /** Headers that sign a host's own request to the control plane. */
 export function signedHeaders(
@@ -18,17 +18,6 @@ export function signedHeaders(
     length: String(Buffer.byteLength(request.body)),
     bodySha256: createHash("sha256").update(request.body).digest("hex"),
   };
-  return {
-    [signatureHeader.host]: parts.hostId,
-    [signatureHeader.tenant]: parts.tenant,
-    [signatureHeader.sandbox]: parts.sandbox,
-    [signatureHeader.generation]: parts.generation,
-    [signatureHeader.created]: String(parts.createdMs),
-    [signatureHeader.nonce]: parts.nonce,
-    [signatureHeader.length]: parts.length,
-    [signatureHeader.bodySha256]: parts.bodySha256,
-    [signatureHeader.signature]: createHmac("sha256", identity.key)
-      .update(canonicalRequest(parts))
-      .digest("hex"),
-  };
+  const signature = createHmac("sha256", identity.key).update(canonicalRequest(parts)).digest("hex");
+  return signatureHeaders(parts, signature);
 }

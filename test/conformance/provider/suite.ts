@@ -170,6 +170,14 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
       });
     });
 
+    test("a path may hold what an address must escape", () =>
+      withSandbox(async (place) => {
+        const path = '/workspace/it\'s 100% "ü" & more?#+;.txt';
+        await subject.provider.writeFile(place, path, { stream: streamOf(bytes("kept")) }, call);
+        const { stream } = await subject.provider.readFile(place, path, whole, call);
+        expect(await new Response(stream).text()).toBe("kept");
+      }));
+
     test("a file that is not there is file_not_found", async () => {
       await withSandbox(async (place) => {
         expect(await codeOf(subject.provider.readFile(place, "missing.txt", whole, call))).toBe(

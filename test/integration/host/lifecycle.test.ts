@@ -1,25 +1,14 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { newTenantId } from "#contract/ids";
 import { endSandbox } from "#host/sandboxes/end";
 import { execInSandbox } from "#host/sandboxes/exec";
 import { reap } from "#host/sandboxes/reap";
 import { sweep } from "#host/sandboxes/sweep";
-import { hostCreate, hostHarness } from "../../support/host-harness.ts";
+import { hostCreate, hostsOfThisFile } from "../../support/host-harness.ts";
 
-const hosts: ReturnType<typeof hostHarness>[] = [];
-function host(...args: Parameters<typeof hostHarness>) {
-  const made = hostHarness(...args);
-  hosts.push(made);
-  return made;
-}
-afterEach(async () => {
-  for (const each of hosts.splice(0)) {
-    await each.pool.drain();
-    each.dispose();
-  }
-});
+const host = hostsOfThisFile();
 
 test("a warm member is handed out once, configured with its id, and replaced", async () => {
   const { pool, create, registry, runtime } = host();

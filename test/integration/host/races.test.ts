@@ -1,20 +1,10 @@
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Member } from "#host/runtime/runtime";
 import { endSandbox } from "#host/sandboxes/end";
-import { hostCreate, hostHarness } from "../../support/host-harness.ts";
+import { endAll } from "#host/sandboxes/end-all";
+import { hostCreate, hostsOfThisFile } from "../../support/host-harness.ts";
 
-const hosts: ReturnType<typeof hostHarness>[] = [];
-function host(...args: Parameters<typeof hostHarness>) {
-  const made = hostHarness(...args);
-  hosts.push(made);
-  return made;
-}
-afterEach(async () => {
-  for (const each of hosts.splice(0)) {
-    await each.pool.drain();
-    each.dispose();
-  }
-});
+const host = hostsOfThisFile();
 
 /** Makes `take` hand out its next member only when the test says so. */
 function holdNextTake(pool: ReturnType<typeof host>["pool"]) {
@@ -95,4 +85,21 @@ test("a member that could not be configured is replaced by another one, under th
   const { sandboxId } = await create();
   expect(registry.peek(sandboxId)).toBeDefined();
   expect(endCount()).toBe(0);
+});
+
+test("a drain ends what is handed out while it ends the others", async () => {
+  const { deps, pool, create, registry, runtime } = host();
+  await pool.warmUp(1_000);
+  await create();
+  const kill = runtime.kill.bind(runtime);
+  const late: Promise<unknown>[] = [];
+  runtime.kill = async (member) => {
+    runtime.kill = kill;
+    late.push(create().catch((cause: unknown) => cause));
+    await kill(member);
+  };
+  await endAll(deps);
+  expect(await late[0]).toMatchObject({ code: "no_capacity" });
+  expect(registry.size).toBe(0);
+  expect(runtime.containers.size).toBe(0);
 });

@@ -1,20 +1,9 @@
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Lease } from "#host/leases/store";
 import { FakeRuntime } from "../../fakes/runtime.ts";
-import { hostCreate, hostHarness } from "../../support/host-harness.ts";
+import { hostCreate, hostsOfThisFile } from "../../support/host-harness.ts";
 
-const hosts: ReturnType<typeof hostHarness>[] = [];
-function host(...args: Parameters<typeof hostHarness>) {
-  const made = hostHarness(...args);
-  hosts.push(made);
-  return made;
-}
-afterEach(async () => {
-  for (const each of hosts.splice(0)) {
-    await each.pool.drain();
-    each.dispose();
-  }
-});
+const host = hostsOfThisFile();
 
 /** A host whose target is reached, as `kill -9` would leave it. */
 async function killedHost() {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { killCgroup } from "#host/cgroup/kill";
+import { killCgroup, processesOf } from "#host/cgroup/kill";
 import { writeLimits } from "#host/cgroup/limits";
 import { oomKills, parseOomKills } from "#host/cgroup/oom";
 import { cgroupPathsOf } from "#host/cgroup/paths";
@@ -108,4 +108,15 @@ test("on v2 the kernel's own kill file is used", async () => {
   expect(await killCgroup({ version: 2, unified: root })).toBe(true);
   expect(readFileSync(join(root, "cgroup.kill"), "utf8")).toBe("1");
   expect(readFileSync(join(root, "cgroup.freeze"), "utf8")).toBe("0");
+});
+
+test("a group that went while it was being killed is dead, not an error", async () => {
+  const unified = tree({ "cgroup.procs": "", "cgroup.events": "frozen 1\n", "cgroup.kill/refused": "" });
+  expect(await killCgroup({ version: 2, unified })).toBe(true);
+});
+
+test("a process that is not visible from here is never taken for one of ours", () => {
+  // The kernel shows it as 0, and a signal to 0 goes to the sender's own group.
+  const unified = tree({ "cgroup.procs": "0\n12\n0\n" });
+  expect(processesOf({ version: 2, unified })).toEqual([12]);
 });

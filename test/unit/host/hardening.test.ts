@@ -68,7 +68,7 @@ test("a container is started with every hardening that the tests in test/hostile
     expect(options, path).toMatch(/size=\d+m/);
     expect(options, path).toMatch(/nr_inodes=\d+/);
   }
-  expect(HostConfig.Ulimits).toContainEqual({ Name: "core", Soft: 0, Hard: 0 });
+  expect(HostConfig.Ulimits).toContainEqual({ Name: "core", Soft: 1, Hard: 1 });
   const masked = ["/proc/kcore", "/proc/keys", "/proc/pressure", "/proc/cmdline", "/sys/firmware"];
   expect(HostConfig.MaskedPaths).toEqual(expect.arrayContaining(masked));
   expect(HostConfig.ReadonlyPaths).toEqual(expect.arrayContaining(["/proc/sys", "/proc/sysrq-trigger"]));

@@ -48,3 +48,18 @@ test("work that fails gives the lock back", async () => {
   await expect(withLock(lock(), () => Promise.reject(new Error("full")))).rejects.toThrow("full");
   expect(await readdir(folder)).toEqual([]);
 });
+
+test("whoever waits stops waiting when told to, and leaves the lock to its holder", async () => {
+  const holder = new AbortController();
+  const held = withLock(
+    lock(),
+    () => new Promise<void>((resolve) => holder.signal.addEventListener("abort", () => resolve())),
+  );
+  await expect.poll(() => readdir(folder)).toEqual(["x.lock"]);
+  const stop = new AbortController();
+  const waiting = withLock({ ...lock(() => stop.abort("SIGINT")), signal: stop.signal }, async () => "done");
+  await expect(waiting).rejects.toBe("SIGINT");
+  expect(await readdir(folder)).toEqual(["x.lock"]);
+  holder.abort();
+  await held;
+});

@@ -75,7 +75,13 @@ export function makeDirectory(deps: { db: Db; now: Clock }): Directory {
       return hosts.get(code);
     },
     async placeable() {
-      if (deps.now() - loadedAtMs > freshMs) await load();
+      const nowMs = deps.now();
+      const ageMs = nowMs - loadedAtMs;
+      // One of many callers asks, and the others go by what is known; were that much older, hosts would seem silent.
+      if (ageMs > 2 * freshMs || (ageMs > freshMs && nowMs - refreshClaimedAtMs > freshMs)) {
+        refreshClaimedAtMs = nowMs;
+        await load();
+      }
       const heardSinceMs = deps.now() - limits.hostSilentMs;
       return [...hosts.values()].filter((host) => !host.isDraining && host.heartbeatAtMs > heardSinceMs);
     },

@@ -12,7 +12,7 @@ type SignedRequest = {
   method: string;
   pathAndQuery: string;
   headers: Headers;
-  body: Uint8Array<ArrayBuffer>;
+  readBody: () => Promise<Uint8Array<ArrayBuffer>>;
 };
 
 const Signed = z.object({
@@ -22,12 +22,16 @@ const Signed = z.object({
     .regex(/^\d{1,15}$/)
     .transform(Number),
   nonce: z.string().regex(/^[A-Za-z0-9_-]{8,128}$/),
+  length: z.string().regex(/^\d{1,15}$/),
+  /** A body that is not signed has no digest here, and is refused. */
+  bodySha256: z.string().regex(/^[0-9a-f]{64}$/),
   signature: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
 /**
- * Checks that a host of ours signed this request, its body included, within the signature window.
- * Replays are the caller's to refuse, by `createdMs`, which must rise from one accepted request to the next.
+ * Checks that a host of ours signed this request within the signature window, then that the body is the signed one:
+ * whoever cannot sign must not make us hold a body. Replays are the caller's to refuse, by
+ * `createdMs`, which must rise from one accepted request to the next.
  * @throws AppError `unauthenticated`
  */
 export async function verifyHostRequest(deps: Deps, request: SignedRequest) {
@@ -36,14 +40,15 @@ export async function verifyHostRequest(deps: Deps, request: SignedRequest) {
     host: header("host"),
     created: header("created"),
     nonce: header("nonce"),
+    length: header("length"),
+    bodySha256: header("bodySha256"),
     signature: header("signature"),
   });
   if (!signed.success) throw refused("The request is not signed by a host.");
-  const { host: hostId, created: createdMs, nonce, signature } = signed.data;
+  const { host: hostId, created: createdMs, nonce, length, bodySha256, signature } = signed.data;
   if (Math.abs(deps.now() - createdMs) > limits.signatureWindowMs) {
     throw refused("The signature is too old or too new; check the clocks.");
   }
-  // The digest is made from the bytes that arrived: an unsigned payload can never match it.
   const canonical = canonicalRequest({
     method: request.method,
     hostId,
@@ -53,14 +58,18 @@ export async function verifyHostRequest(deps: Deps, request: SignedRequest) {
     generation: header("generation") ?? "-",
     createdMs,
     nonce,
-    length: String(request.body.byteLength),
-    bodySha256: await sha256Hex(request.body),
+    length,
+    bodySha256,
   });
   const mac = fromHex(signature);
   if (!mac || !(await hmacMatches(await deps.hostKeys.keyOf(hostId), mac, canonical))) {
     throw refused("The signature does not match.");
   }
-  return { hostId, createdMs };
+  const body = await request.readBody();
+  if (String(body.byteLength) !== length || (await sha256Hex(body)) !== bodySha256) {
+    throw refused("The body is not the one that was signed.");
+  }
+  return { hostId, createdMs, body };
 }
 
 function refused(sentence: string): AppError {

@@ -69,12 +69,13 @@ function refuseEncoding(request: Request): void {
 function parse(bytes: Bytes): unknown {
   try {
     return JSON.parse(decoder.decode(bytes));
-  } catch (cause) {
-    throw new AppError("invalid_json", "The body is not valid JSON in UTF-8.", { cause });
+  } catch {
+    // The parser's own error quotes the body, which may hold secrets and is never logged.
+    throw new AppError("invalid_json", "The body is not valid JSON in UTF-8.");
   }
 }
 
-/** Refuses depth that schemas would recurse into, and the one key that is not data to JavaScript. */
+/** Refuses depth and width that schemas would go into, and the one key that is not data to JavaScript. */
 function refuseStrangeShapes(value: unknown, depth = 0): void {
   if (typeof value !== "object" || value === null) return;
   if (depth >= limits.jsonDepthMax) {
@@ -82,5 +83,11 @@ function refuseStrangeShapes(value: unknown, depth = 0): void {
   }
   if (Object.hasOwn(value, "__proto__"))
     throw invalid([{ path: "__proto__", message: "cannot be used as a name" }]);
-  for (const inner of Object.values(value)) refuseStrangeShapes(inner, depth + 1);
+  const inside = Object.values(value);
+  if (!Array.isArray(value) && inside.length > limits.jsonNamesMax) {
+    throw invalid([
+      { path: "", message: `must not have more than ${limits.jsonNamesMax} names in one object` },
+    ]);
+  }
+  for (const inner of inside) refuseStrangeShapes(inner, depth + 1);
 }

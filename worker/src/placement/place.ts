@@ -9,7 +9,8 @@ type Ask = { template: string; cpu: number; memoryMiB: number };
 
 /**
  * Offers the work to one host after the other, each at most once, until one takes it. `attempt` throws
- * `no_capacity` when its host is full or cannot be reached at all; anything else ends the search.
+ * `no_capacity` when its host is full, `invalid_request` when it is too small even when empty; what is neither, nor a
+ * host that cannot be reached at all, ends the search.
  * @throws AppError `no_capacity`; `invalid_request` when no host is large enough
  */
 export async function place<T>(deps: Deps, ask: Ask, attempt: (host: Host) => Promise<T>): Promise<T> {
@@ -17,7 +18,7 @@ export async function place<T>(deps: Deps, ask: Ask, attempt: (host: Host) => Pr
   const hosts = heard.filter((host) => host.cores >= ask.cpu);
   if (heard.length > 0 && hosts.length === 0) throw tooManyCores(heard);
   const refused = new Set<HostCode>();
-  let last: unknown;
+  const refusals: AppError[] = [];
   while (refused.size < limits.placementHostsMax) {
     const host = chooseHost(hosts, { ...ask, refused }, deps.random);
     if (!host) break;
@@ -28,16 +29,19 @@ export async function place<T>(deps: Deps, ask: Ask, attempt: (host: Host) => Pr
     } catch (error) {
       if (!(error instanceof AppError) || !isRefusal(error)) throw error;
       refused.add(host.code);
-      last = error;
+      refusals.push(error);
     }
   }
+  const last = refusals.at(-1);
+  if (last && refusals.every(({ code }) => code === "invalid_request")) throw last;
   const sentence = "No host has room for this sandbox at the moment. Try again soon.";
   throw new AppError("no_capacity", sentence, last === undefined ? {} : { cause: last });
 }
 
 /** The host has certainly not taken it, and another one might. */
 function isRefusal(error: AppError): boolean {
-  return error.code === "no_capacity" || (error.code === "host_unreachable" && !error.isOutcomeUnknown);
+  if (error.code === "host_unreachable") return !error.isOutcomeUnknown;
+  return error.code === "no_capacity" || error.code === "invalid_request";
 }
 
 function tooManyCores(heard: readonly Host[]): AppError {

@@ -11,13 +11,16 @@ type Deps = MountDeps & { db: Db; directory: Directory };
 
 export function mountHealth(app: App, deps: Deps): void {
   mount(app, deps, "healthz", async () => ({ status: "ok" as const }));
-  let pinged = { atMs: Number.NEGATIVE_INFINITY, isThere: false };
+  let askedAtMs = Number.NEGATIVE_INFINITY;
+  let isThere: boolean | undefined;
   mount(app, deps, "readyz", async () => {
-    // Open to everyone, so asking it often must not mean asking the database often.
-    if (deps.now() - pinged.atMs > pingGrainMs) {
-      pinged = { atMs: deps.now(), isThere: await answersWithin(deps.db, pingDeadlineMs) };
+    // Open to everyone, so asking it often must not mean asking the database often: one asks, the others get what is
+    // known.
+    if (isThere === undefined || deps.now() - askedAtMs > pingGrainMs) {
+      askedAtMs = deps.now();
+      isThere = await answersWithin(deps.db, pingDeadlineMs);
     }
-    const checks = { database: pinged.isThere, host: false };
+    const checks = { database: isThere, host: false };
     if (!checks.database)
       throw new AppError("unavailable", "The database does not answer.", { facts: checks });
     checks.host = (await deps.directory.placeable()).length > 0;

@@ -20,25 +20,24 @@ export function mountInternal(app: App, deps: Deps): void {
   app.post("/internal/v1/heartbeat", async (c) => {
     c.get("state").route = "heartbeat";
     try {
-      return Response.json(await heartbeat(deps, c.req.raw));
+      return Response.json(await heartbeat(deps, c.req.raw, c.get("state").startedAtMs));
     } catch (error) {
       return answerProblem(c, error);
     }
   });
 }
 
-async function heartbeat(deps: Deps, request: Request) {
-  const body = await readBytes(request, limits.jsonBodyMaxBytes);
+async function heartbeat(deps: Deps, request: Request, arrivedAtMs: number) {
   const { pathname, search } = new URL(request.url);
   const signed = await verifyHostRequest(deps, {
     method: request.method,
     pathAndQuery: pathname + search,
     headers: request.headers,
-    body,
+    readBody: () => readBytes(request, limits.jsonBodyMaxBytes),
   });
-  const said = parseWith(Heartbeat, jsonOf(body));
+  const said = parseWith(Heartbeat, jsonOf(signed.body));
   await recordHeartbeat(deps, signed, said);
-  return reconcile(deps, said, signed.createdMs);
+  return reconcile(deps, said, { signedAtMs: signed.createdMs, arrivedAtMs });
 }
 
 function jsonOf(body: Uint8Array): unknown {

@@ -75,7 +75,8 @@ export function containerConfig(spec: Slot, paths: ContainerPaths, arch: Archite
       PidsLimit: spec.limits.pids,
       Ulimits: [
         { Name: "nofile", Soft: 1024, Hard: 1024 },
-        { Name: "core", Soft: 0, Hard: 0 },
+        // 1, not 0: only at 1 does the kernel leave out a core_pattern that is a program, which it starts as root.
+        { Name: "core", Soft: 1, Hard: 1 },
       ],
       LogConfig: { Type: "none" },
       RestartPolicy: { Name: "no" },

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { withParent } from "../../with-parent.ts";
@@ -40,7 +41,7 @@ export function createMemberFolders(runDir: string, hostId: string): MemberFolde
   function sweep(alive: ReadonlySet<string>): void {
     for (const name of withParent(runDir, () => readdirSync(runDir))) {
       if (/^[0-9a-f]{8}$/.test(name) && !alive.has(name) && ownerOf(pathOf(name)) === hostId) {
-        rmSync(pathOf(name), { recursive: true, force: true });
+        removeFolder(pathOf(name));
       }
     }
   }
@@ -55,10 +56,22 @@ export function createMemberFolders(runDir: string, hostId: string): MemberFolde
     pathOf,
     socketOf: (memberId) => join(pathOf(memberId), "sock"),
     make,
-    remove: (memberId) => rmSync(pathOf(memberId), { recursive: true, force: true }),
+    remove: (memberId) => removeFolder(pathOf(memberId)),
     sweep,
     close,
   };
+}
+
+/** A host that died while it tried mount propagation has left its mount in here. */
+function removeFolder(folder: string): void {
+  const options = { recursive: true, force: true };
+  try {
+    rmSync(folder, options);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EBUSY") throw cause;
+    execFileSync("umount", ["--lazy", join(folder, "probe")]);
+    rmSync(folder, options);
+  }
 }
 
 function ownerOf(folder: string): string | undefined {

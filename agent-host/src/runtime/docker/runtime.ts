@@ -5,6 +5,7 @@ import { type CgroupPaths, cgroupPathsOf } from "../../cgroup/paths.ts";
 import { type Engine, EngineError } from "../../engine/request.ts";
 import type { Finding } from "../../preflight/finding.ts";
 import { inspectMember } from "../../preflight/member.ts";
+import { SandboxdError } from "../../sandboxd/error.ts";
 import { listenForSandboxd } from "../../sandboxd/listen.ts";
 import type { UidClaims } from "../../uids/claim.ts";
 import type { Expectation, FoundMember, Member, MemberSpec, Runtime } from "../runtime.ts";
@@ -14,6 +15,8 @@ import type { Architecture } from "./seccomp.ts";
 
 const engineDeadlineMs = 30_000;
 const dialDeadlineMs = 15_000;
+/** Counted from before the container exists, so a slow engine must fit into it too. */
+const startDeadlineMs = 2 * engineDeadlineMs + dialDeadlineMs;
 
 export type DockerRuntimeOptions = {
   engine: Engine;
@@ -44,7 +47,7 @@ export class DockerRuntime implements Runtime {
     const dialled = listenForSandboxd({
       socketPath: this.#options.folders.socketOf(spec.memberId),
       memberId: spec.memberId,
-      deadlineMs: dialDeadlineMs,
+      deadlineMs: startDeadlineMs,
     });
     // Both may fail; the second failure must not surface as an unhandled rejection.
     dialled.catch(() => undefined);
@@ -57,7 +60,7 @@ export class DockerRuntime implements Runtime {
       });
       await this.#learnCgroup(handle);
       const { memberId, template } = spec;
-      const connection = await dialled;
+      const connection = await within(dialled, dialDeadlineMs);
       return { memberId, uid, template: template.name, templateDigest: template.digest, handle, connection };
     } catch (cause) {
       dialled.then((connection) => connection.close()).catch(() => undefined);
@@ -124,11 +127,12 @@ export class DockerRuntime implements Runtime {
 
   async kill({ handle }: Pick<Member, "handle">): Promise<void> {
     const paths = this.#cgroups.get(handle);
-    if (paths) await killCgroup(paths);
+    if (paths && !(await killCgroup(paths))) throw new Error("The container's processes do not end.");
   }
 
   async remove(member: Pick<Member, "handle" | "memberId" | "uid">): Promise<void> {
-    await this.kill(member);
+    // What the cgroup kill leaves, the engine's forced removal ends, or refuses.
+    await this.kill(member).catch(() => undefined);
     if (member.handle !== "") await this.#removeContainer(member.handle);
     this.#cgroups.delete(member.handle);
     this.#options.folders.remove(member.memberId);
@@ -141,8 +145,8 @@ export class DockerRuntime implements Runtime {
       const path = `/containers/${handle}?force=1&v=1`;
       await this.#options.engine.text({ method: "DELETE", path, deadlineMs: engineDeadlineMs });
     } catch (cause) {
-      // 404: removed already; 409: a removal is under way, by us or by somebody else.
-      if (!(cause instanceof EngineError && (cause.status === 404 || cause.status === 409))) throw cause;
+      // 404: removed already. A removal that somebody else has under way (409) is not done: the sweep looks again.
+      if (!(cause instanceof EngineError && cause.status === 404)) throw cause;
     }
   }
 
@@ -177,4 +181,15 @@ export class DockerRuntime implements Runtime {
     this.#options.folders.sweep(alive);
     this.#options.uids.sweep(alive);
   }
+}
+
+async function within<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new SandboxdError("deadline", "sandboxd did not dial in time.")),
+      deadlineMs,
+    );
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -36,8 +36,10 @@ export async function callHost<T>(
   request: HostRequest,
   read: (response: Response) => Promise<T>,
 ): Promise<T> {
-  const { place, call, method, pathAndQuery, generation, body } = request;
-  const url = new URL(pathAndQuery, place.url);
+  const { place, call, method, generation, body } = request;
+  const url = new URL(request.pathAndQuery, place.url);
+  // As it goes over the wire: a URL escapes more than was escaped before, such as a single quote.
+  const pathAndQuery = url.pathname + url.search;
   const content = body?.content ?? null;
   if (content instanceof ReadableStream) assertPrivateWire(url);
   const headers = await signedHeaders(deps, { place, method, pathAndQuery, generation, body: content });

@@ -55,10 +55,8 @@ function create(send: Send, { place, spec, call }: { place: Place; spec: HostCre
     body: json(spec),
   };
   return send(request, async (response) => {
+    // A repeated create is answered as the first one was; any conflict means something else.
     if (response.ok) return parseAnswer(response, HostCreated);
-    const refusal = await refusalOf(response);
-    if (refusal.code !== "conflict") throw refusal;
-    // The host has this very id and generation: an earlier try of this create did arrive.
-    return { sandboxId: spec.sandboxId, generation: spec.generation, source: "cold" as const, leaseMs: 0 };
+    throw await refusalOf(response);
   });
 }

@@ -1,4 +1,4 @@
-import { canonicalRequest, signatureHeader, unsignedPayload } from "#contract/signature";
+import { canonicalRequest, signatureHeaders, unsignedPayload } from "#contract/signature";
 import type { Bytes } from "../../bytes.ts";
 import type { Clock } from "../../context.ts";
 import { hmac, sha256Hex, toHex } from "../../crypto.ts";
@@ -32,15 +32,5 @@ export async function signedHeaders(deps: Deps, request: ToSign): Promise<Record
     bodySha256: isStream ? unsignedPayload : await sha256Hex(body ?? new Uint8Array(0)),
   };
   const mac = await hmac(await deps.hostKeys.keyOf(place.hostId), canonicalRequest(parts));
-  return {
-    [signatureHeader.host]: parts.hostId,
-    [signatureHeader.tenant]: parts.tenant,
-    [signatureHeader.sandbox]: parts.sandbox,
-    [signatureHeader.generation]: parts.generation,
-    [signatureHeader.created]: String(parts.createdMs),
-    [signatureHeader.nonce]: parts.nonce,
-    [signatureHeader.length]: parts.length,
-    [signatureHeader.bodySha256]: parts.bodySha256,
-    [signatureHeader.signature]: toHex(mac),
-  };
+  return signatureHeaders(parts, toHex(mac));
 }

@@ -1,0 +1,114 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, test, vi } from "vitest";
+import type { Heartbeat, HostIdentity } from "#contract/host";
+import { newHostCode, newHostId } from "#contract/ids";
+import { beat } from "#host/control/heartbeat";
+import { endSandbox } from "#host/sandboxes/end";
+import { reap } from "#host/sandboxes/reap";
+import { sweep } from "#host/sandboxes/sweep";
+import { hostsOfThisFile } from "../../support/host-harness.ts";
+
+const host = hostsOfThisFile();
+
+/** Holds what `method` of the machine does until the test lets it go. */
+function hold<T extends object, K extends keyof T>(machine: T, method: K) {
+  let letGo: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  const original = (machine[method] as (...args: unknown[]) => Promise<unknown>).bind(machine);
+  machine[method] = (async (...args: unknown[]) => {
+    await held;
+    return original(...args);
+  }) as T[K];
+  return letGo;
+}
+
+test("an end that cannot be put on record still ends the sandbox, and the host goes on", async () => {
+  const { deps, create, registry, runtime, leases, pool } = host();
+  const { sandboxId } = await create();
+  const live = registry.peek(sandboxId);
+  leases.end = () => {
+    throw new Error("ENOSPC: no space left on device");
+  };
+  if (live) await endSandbox(deps, live, "idle");
+  expect(registry.size).toBe(0);
+  await expect.poll(() => runtime.containers.has(live?.member.handle ?? "")).toBe(false);
+  await expect.poll(() => pool.state()[0]?.available).toBe(3);
+});
+
+test("a sandbox that is being ended is reported as live until its end is on record", async () => {
+  const { deps, clock, create, runtime, leases } = host();
+  const { sandboxId } = await create({ idleSeconds: 10 });
+  clock.nowMs += 11_000;
+  const letGo = hold(runtime, "kill");
+  const reaped = reap(deps);
+  const beats: Heartbeat[] = [];
+  const server = createServer((request, response) => {
+    request.setEncoding("utf8").on("data", (text: string) => beats.push(JSON.parse(text)));
+    response.end(JSON.stringify({ acknowledged: [], kill: [], deadlines: [] }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const controlUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const identity: HostIdentity = {
+    hostId: newHostId(),
+    code: newHostCode(),
+    key: "00".repeat(32),
+    controlUrl,
+  };
+  const facts = () => ({ url: controlUrl, isDraining: false, cores: 2, freeMemoryMiB: 1, pools: [] });
+  const speak = () => beat({ ...deps, identity, key: Buffer.alloc(32), facts });
+  await speak();
+  letGo();
+  await reaped;
+  await speak();
+  server.close();
+  expect(beats.map(({ live, ended }) => [live.length, ended.length])).toEqual([
+    [1, 0],
+    [0, 1],
+  ]);
+  expect(leases.ends()).toMatchObject([{ sandboxId, endReason: "idle" }]);
+});
+
+test("a sweep that takes its time over a leftover spares what was started meanwhile", async () => {
+  const { deps, pool, create, runtime } = host();
+  await pool.warmUp(1_000);
+  const template = { name: "base", digest: "digest-1", image: "i" };
+  await runtime.start({ memberId: "deadbeef", template, limits: { cpu: 1, memoryMiB: 256, pids: 64 } });
+  const letGo = hold(runtime, "remove");
+  const remove = vi.spyOn(runtime, "remove");
+  let alive: ReadonlySet<string> = new Set();
+  runtime.sweep = (members?: ReadonlySet<string>) => {
+    alive = members ?? alive;
+  };
+  const swept = sweep(deps);
+  await expect.poll(() => remove.mock.calls.length).toBe(1);
+  await create();
+  await expect.poll(() => pool.state()[0]?.available).toBe(3);
+  const started = pool.memberIds();
+  letGo();
+  await swept;
+  for (const memberId of started) expect(alive).toContain(memberId);
+});
+
+test("a leftover that cannot be removed does not keep the others", async () => {
+  const { deps, runtime } = host({ target: 0 });
+  const template = { name: "base", digest: "digest-1", image: "i" };
+  const limits = { cpu: 1, memoryMiB: 256, pids: 64 };
+  for (const memberId of ["0000dead", "0000beef"]) await runtime.start({ memberId, template, limits });
+  const remove = runtime.remove.bind(runtime);
+  runtime.remove = async (member) => {
+    if (member.memberId === "0000dead") throw new Error("driver busy");
+    return remove(member);
+  };
+  let alive: ReadonlySet<string> = new Set();
+  runtime.sweep = (members?: ReadonlySet<string>) => {
+    alive = members ?? alive;
+  };
+  await sweep(deps);
+  expect([...runtime.containers.keys()]).toEqual(["c-0000dead"]);
+  // Its processes may still hold the uid.
+  expect(alive).toContain("0000dead");
+  runtime.containers.clear();
+});

@@ -1,0 +1,31 @@
+import type { Server } from "node:http";
+
+/**
+ * Watches a server's requests from its start on. The function it returns takes no new connections, lets the requests
+ * under way end, at most for `boundMs`, and closes what is open: a connection that never asked anything is no reason
+ * to wait, and no call of Node's tells it from one whose request is just arriving.
+ */
+export function watchRequests(server: Server): (boundMs: number) => Promise<void> {
+  let underWay = 0;
+  let onQuiet: (() => void) | undefined;
+  server.on("request", (_request, response) => {
+    underWay++;
+    response.once("close", () => {
+      underWay--;
+      if (underWay === 0) onQuiet?.();
+    });
+  });
+  return async (boundMs) => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    let timer: NodeJS.Timeout | undefined;
+    const quiet = new Promise<void>((resolve) => {
+      onQuiet = resolve;
+      timer = setTimeout(resolve, boundMs);
+      if (underWay === 0) resolve();
+    });
+    await quiet;
+    clearTimeout(timer);
+    server.closeAllConnections();
+    await closed;
+  };
+}
