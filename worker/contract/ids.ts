@@ -36,6 +36,13 @@ export const HostId = z
   .brand<"HostId">();
 export type HostId = z.infer<typeof HostId>;
 
+/** A command whose output is a stream; its host has given it the id. */
+export const ExecId = z
+  .string()
+  .regex(/^exe_[a-z0-9]{20}$/)
+  .brand<"ExecId">();
+export type ExecId = z.infer<typeof ExecId>;
+
 /** Fills with random bytes; `crypto.getRandomValues` outside of tests. */
 export type RandomBytes = (length: number) => Uint8Array;
 
@@ -59,6 +66,7 @@ export function newSandboxId(host: HostCode, random?: RandomBytes): SandboxId {
 export const newTenantId = (random?: RandomBytes) => TenantId.parse(`ten_${randomChars(20, random)}`);
 export const newKeyId = (random?: RandomBytes) => KeyId.parse(`key_${randomChars(20, random)}`);
 export const newHostId = (random?: RandomBytes) => HostId.parse(`hst_${randomChars(20, random)}`);
+export const newExecId = (random?: RandomBytes) => ExecId.parse(`exe_${randomChars(20, random)}`);
 export const newRequestId = (random?: RandomBytes) => `req_${randomChars(20, random)}`;
 
 /** A code that the reserved prefix does not shadow; uniqueness is the database's to check. */

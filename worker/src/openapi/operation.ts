@@ -1,5 +1,6 @@
 import type { ApiRow } from "#contract/api";
 import { type ErrorCode, errorTable, Problem } from "#contract/errors";
+import { eventStreamType } from "#contract/events";
 import { SandboxId } from "#contract/ids";
 import { errorsByStatus } from "./errors.ts";
 import { asObject, type Json, type JsonObject, type schemaWriter } from "./schemas.ts";
@@ -81,6 +82,7 @@ function successOf(row: ApiRow, write: Write): JsonObject {
           schema: write(row.result, "output"),
           ...(example !== undefined && { example }),
         },
+        ...(row.orStream && { [eventStreamType]: {} }),
       }
     : { [row.resultType ?? bytesType]: {} };
   return { description: row.status === 201 ? "Made." : "Done.", headers: requestIdOnly, content };

@@ -29,16 +29,24 @@ export type Input<N extends ApiName> = {
   id: Row<N>["path"] extends `${string}:id${string}` ? SandboxId : undefined;
   query: Parsed<Row<N>, "query">;
   body: Row<N> extends { rawBodyMaxBytes: number } ? ReadableStream<Uint8Array> : Parsed<Row<N>, "body">;
+  /** What few handlers look at: headers, the method of a HEAD, and parts of the path other than the sandbox. */
+  request: Request;
+  params: Record<string, string>;
 };
 export type Answer<N extends ApiName> =
   Row<N> extends { result: infer S extends z.ZodType }
-    ? Promise<z.output<S>>
+    ? Promise<z.output<S> | (Row<N> extends { orStream: true } ? Response : never)>
     : Row<N>["status"] extends 204
       ? Promise<void>
       : Promise<Response>;
 export type Handler<N extends ApiName> = (input: Input<N>) => Answer<N>;
 
-type AnyInput = { ctx: RequestCtx; id: SandboxId | undefined; query: unknown; body: unknown };
+type AnyInput = Pick<Input<ApiName>, "request" | "params"> & {
+  ctx: RequestCtx;
+  id: SandboxId | undefined;
+  query: unknown;
+  body: unknown;
+};
 
 /** Serves one row of the contract: its scope, its parsing, its limits and its answer all come from there. */
 export function mount<N extends ApiName>(app: App, deps: MountDeps, name: N, handler: Handler<N>): void {
@@ -72,7 +80,7 @@ async function inputOf(deps: MountDeps, row: ApiRow, c: HonoContext): Promise<An
   else if (row.body) body = parseWith(row.body, await readJson(request));
   ctx.note("authMs", authenticatedAtMs - state.startedAtMs);
   ctx.note("parseMs", deps.now() - authenticatedAtMs);
-  return { ctx, id, query, body };
+  return { ctx, id, query, body, request, params: c.req.param() };
 }
 
 /** An id that cannot be one is an id that nobody has. */

@@ -1,15 +1,11 @@
 import { createSandbox } from "../sandboxes/create.ts";
 import { deleteSandbox } from "../sandboxes/delete.ts";
-import { execInSandbox } from "../sandboxes/exec.ts";
 import { getSandbox } from "../sandboxes/get.ts";
 import { listSandboxes } from "../sandboxes/list.ts";
 import { patchSandbox } from "../sandboxes/patch.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
 
-type Deps = MountDeps &
-  Parameters<typeof createSandbox>[0] &
-  Parameters<typeof patchSandbox>[0] &
-  Parameters<typeof execInSandbox>[0];
+type Deps = MountDeps & Parameters<typeof createSandbox>[0] & Parameters<typeof patchSandbox>[0];
 
 export function mountSandboxes(app: App, deps: Deps): void {
   mount(app, deps, "createSandbox", ({ ctx, body }) => createSandbox(deps, ctx, body));
@@ -17,5 +13,4 @@ export function mountSandboxes(app: App, deps: Deps): void {
   mount(app, deps, "getSandbox", ({ ctx, id }) => getSandbox(deps, ctx, id));
   mount(app, deps, "patchSandbox", ({ ctx, id, body }) => patchSandbox(deps, ctx, id, body));
   mount(app, deps, "deleteSandbox", ({ ctx, id }) => deleteSandbox(deps, ctx, id));
-  mount(app, deps, "exec", ({ ctx, id, body }) => execInSandbox(deps, ctx, id, body));
 }
