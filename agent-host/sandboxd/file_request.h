@@ -1,4 +1,4 @@
-/* The payloads of `fileRead` and `fileWrite`. */
+/* The payloads of `fileRead`, `fileWrite`, `fileList` and `fileDelete`. */
 #ifndef SANDGATE_FILE_REQUEST_H
 #define SANDGATE_FILE_REQUEST_H
 
@@ -7,7 +7,7 @@
 
 enum file_request_result { FILE_REQUEST_READY, FILE_REQUEST_BAD_VALUE, FILE_REQUEST_BAD_LAYOUT };
 
-/* Fills path, offset, left_bytes and mode of the task. */
+/* Fills what the request says into the task, and defaults where it says nothing. */
 enum file_request_result file_request_parse(struct file_task *task, const uint8_t *payload, size_t length);
 
 #endif

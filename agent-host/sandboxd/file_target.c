@@ -1,10 +1,8 @@
 /* Where an upload really goes: missing parents are made, a symlink at the end is followed by hand. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "file_task.h"
@@ -12,8 +10,7 @@
 #define SYMLINKS_MAX 40
 
 static int open_folder(int from_fd, const char *path) {
-    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS};
-    return (int)syscall(SYS_openat2, from_fd, path, &how, sizeof how);
+    return file_open(from_fd, path, O_PATH | O_DIRECTORY);
 }
 
 /* Opens the folder, making what is missing of it one component at a time. */
@@ -70,6 +67,17 @@ static bool follow(struct file_task *task) {
     close(task->directory_fd);
     task->directory_fd = next;
     return set_name(task, name);
+}
+
+bool file_target_parent(struct file_task *task) {
+    char path[sizeof task->path];
+    strcpy(path, task->path);
+    const char *folder;
+    const char *name = split(path, &folder);
+    if (!set_name(task, name)) return false;
+    task->directory_fd = open_folder(AT_FDCWD, folder);
+    if (task->directory_fd < 0) file_task_fail(task, errno);
+    return task->error == 0 && file_task_accepts(task, task->directory_fd);
 }
 
 void file_target_open(struct file_task *task) {

@@ -23,6 +23,8 @@ static enum sandboxd_error code_of(int error) {
     case EPERM:
     case EROFS:
         return ERROR_PERMISSION_DENIED;
+    case ENOTEMPTY:
+        return ERROR_NOT_EMPTY;
     case EISDIR:
     case ENXIO: // a socket
     case ENODEV:
@@ -50,20 +52,48 @@ void file_task_fail(struct file_task *task, int error) {
     file_task_refuse(task, code_of(error), strerrordesc_np(error));
 }
 
+uint64_t file_size(const struct stat *status) {
+    uint64_t most = UINT64_C(1) << 53;
+    return (uint64_t)status->st_size < most ? (uint64_t)status->st_size : most - 1;
+}
+
+uint64_t file_mtime_ms(const struct stat *status) {
+    int64_t most = INT64_C(1) << 43;
+    if (status->st_mtim.tv_sec < 0) return 0;
+    if (status->st_mtim.tv_sec >= most) return (uint64_t)most * 1000;
+    return (uint64_t)status->st_mtim.tv_sec * 1000 + (uint64_t)status->st_mtim.tv_nsec / 1000000;
+}
+
+int file_open(int from_fd, const char *path, int flags) {
+    // O_NONBLOCK: neither a FIFO without a writer nor a leased file may hold the worker.
+    struct open_how how = {.flags = (uint64_t)(flags | O_NOCTTY | O_CLOEXEC), .resolve = RESOLVE_NO_MAGICLINKS};
+    if ((flags & O_PATH) == 0) how.flags |= O_NONBLOCK;
+    else how.flags &= ~(uint64_t)O_NOCTTY;
+    return (int)syscall(SYS_openat2, from_fd, path, &how, sizeof how);
+}
+
+bool file_task_accepts(struct file_task *task, int fd) {
+    struct statfs filesystem;
+    if (fstatfs(fd, &filesystem) != 0) file_task_fail(task, errno);
+    else if (filesystem_is_refused((unsigned long)filesystem.f_type))
+        file_task_refuse(task, ERROR_PATH_REFUSED, "not on a file system of files");
+    return task->error == 0;
+}
+
 /* Loads the stat of an open file; only regular files on the tenant's own file systems pass. */
 static bool check_regular(struct file_task *task, int fd) {
     struct stat status;
-    struct statfs filesystem;
-    if (fstat(fd, &status) != 0 || fstatfs(fd, &filesystem) != 0) {
+    if (!file_task_accepts(task, fd)) return false;
+    if (fstat(fd, &status) != 0) {
         file_task_fail(task, errno);
-    } else if (filesystem_is_refused((unsigned long)filesystem.f_type)) {
-        file_task_refuse(task, ERROR_PATH_REFUSED, "not on a file system of files");
     } else if (!S_ISREG(status.st_mode)) {
         file_task_refuse(task, ERROR_NOT_A_REGULAR_FILE, "not a regular file");
     } else {
-        int64_t mtime_ms = status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000;
-        task->stat = (struct file_stat){.size = (uint64_t)status.st_size,
-                                        .mtime_ms = mtime_ms > 0 ? (uint64_t)mtime_ms : 0,
+        task->stat = (struct file_stat){.size = file_size(&status),
+                                        .mtime_ms = file_mtime_ms(&status),
+                                        .ctime_ns = (uint64_t)status.st_ctim.tv_sec * 1000000000u +
+                                                    (uint64_t)status.st_ctim.tv_nsec,
+                                        .inode = status.st_ino,
                                         .mode = status.st_mode & 07777,
                                         .uid = status.st_uid,
                                         .gid = status.st_gid};
@@ -72,9 +102,7 @@ static bool check_regular(struct file_task *task, int fd) {
 }
 
 static void read_open(struct file_task *task) {
-    // O_NONBLOCK: neither a FIFO without a writer nor a leased file may hold the worker.
-    struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS};
-    task->fd = (int)syscall(SYS_openat2, AT_FDCWD, task->path, &how, sizeof how);
+    task->fd = file_open(AT_FDCWD, task->path, O_RDONLY);
     if (task->fd < 0) file_task_fail(task, errno);
     else check_regular(task, task->fd);
 }
@@ -109,17 +137,8 @@ static bool choose_mode(struct file_task *task) {
 static void write_open(struct file_task *task) {
     file_target_open(task);
     if (task->error != 0) return;
-    struct statfs filesystem;
-    if (fstatfs(task->directory_fd, &filesystem) != 0) {
-        file_task_fail(task, errno);
-        return;
-    }
-    if (filesystem_is_refused((unsigned long)filesystem.f_type)) {
-        file_task_refuse(task, ERROR_PATH_REFUSED, "not on a file system of files");
-        return;
-    }
     uint64_t random;
-    if (!choose_mode(task)) return;
+    if (!file_task_accepts(task, task->directory_fd) || !choose_mode(task)) return;
     if (getrandom(&random, sizeof random, 0) != sizeof random) {
         file_task_fail(task, EIO);
         return;
@@ -151,6 +170,7 @@ static void write_commit(struct file_task *task) {
         file_task_fail(task, errno);
     } else {
         task->temporary_name[0] = '\0';
+        check_regular(task, task->fd); // the renaming has changed its revision
     }
 }
 
@@ -159,6 +179,7 @@ static void abandon(struct file_task *task) {
     if (task->fd >= 0) close(task->fd);
     if (task->directory_fd >= 0) close(task->directory_fd);
     task->fd = task->directory_fd = -1;
+    file_delete_abandon(task);
     buffer_free(&task->bytes);
 }
 
@@ -169,6 +190,8 @@ void file_task_run(struct file_task *task) {
     case FILE_WRITE_OPEN: write_open(task); break;
     case FILE_WRITE_CHUNK: write_chunk(task); break;
     case FILE_WRITE_COMMIT: write_commit(task); break;
+    case FILE_LIST: file_list(task); break;
+    case FILE_DELETE: file_delete(task); break;
     case FILE_ABANDON: abandon(task); break;
     }
 }

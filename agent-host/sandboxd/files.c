@@ -52,6 +52,19 @@ static void submit(struct file_stream *file, enum file_step step) {
     file_worker_submit(&file->task);
 }
 
+static enum file_step first_step_of(uint8_t frame_type) {
+    switch (frame_type) {
+    case FRAME_FILE_READ: return FILE_READ_OPEN;
+    case FRAME_FILE_WRITE: return FILE_WRITE_OPEN;
+    case FRAME_FILE_LIST: return FILE_LIST;
+    default: return FILE_DELETE;
+    }
+}
+
+static bool opens_stream(uint8_t type) {
+    return type == FRAME_FILE_READ || type == FRAME_FILE_WRITE || type == FRAME_FILE_LIST || type == FRAME_FILE_DELETE;
+}
+
 static void open_stream(const struct frame *frame) {
     if (exec_owns_stream(frame->stream) || files_own_stream(frame->stream)) {
         link_fail("stream id in use");
@@ -66,7 +79,7 @@ static void open_stream(const struct frame *frame) {
     enum file_request_result parsed = file_request_parse(&file->task, frame->payload, frame->length);
     if (parsed == FILE_REQUEST_BAD_LAYOUT) link_fail("bad file request");
     else if (!session_is_configured()) link_send_error(frame->stream, ERROR_NOT_CONFIGURED, "not configured");
-    else if (parsed == FILE_REQUEST_BAD_VALUE) link_send_error(frame->stream, ERROR_BAD_REQUEST, "path, offset or mode");
+    else if (parsed == FILE_REQUEST_BAD_VALUE) link_send_error(frame->stream, ERROR_BAD_REQUEST, "path, range, mode or page");
     else if (row == NULL) link_send_error(frame->stream, ERROR_TOO_MANY, "too many file streams at once");
     if (parsed != FILE_REQUEST_READY || !session_is_configured() || row == NULL) {
         free(file);
@@ -76,7 +89,7 @@ static void open_stream(const struct frame *frame) {
     file->is_write = frame->type == FRAME_FILE_WRITE;
     file->credit = STREAM_WINDOW_BYTES;
     *row = file;
-    submit(file, file->is_write ? FILE_WRITE_OPEN : FILE_READ_OPEN);
+    submit(file, first_step_of(frame->type));
 }
 
 static void on_data(struct file_stream *file, const struct frame *frame) {
@@ -89,7 +102,7 @@ static void on_data(struct file_stream *file, const struct frame *frame) {
 }
 
 void files_on_frame(const struct frame *frame) {
-    if (frame->type == FRAME_FILE_READ || frame->type == FRAME_FILE_WRITE) {
+    if (opens_stream(frame->type)) {
         open_stream(frame);
         return;
     }
@@ -122,7 +135,26 @@ static void send_stat(const struct file_stream *file) {
     put_number(&fields, FIELD_UID, stat->uid, 4);
     put_number(&fields, FIELD_GID, stat->gid, 4);
     put_number(&fields, FIELD_MTIME_MS, stat->mtime_ms, 8);
+    uint8_t revision[24];
+    put_le(revision, stat->size, 8);
+    put_le(revision + 8, stat->ctime_ns, 8);
+    put_le(revision + 16, stat->inode, 8);
+    put_bytes(&fields, FIELD_REVISION, revision, sizeof revision);
     link_send_fields(FRAME_FILE_STAT, file->stream, &fields);
+}
+
+/* A page is bounded to less than a window, so it goes out without credit. */
+static void send_page(struct file_stream *file) {
+    struct buffer *page = &file->task.bytes;
+    while (buffer_length(page) > 0) {
+        size_t length = get_le(buffer_front(page), 4);
+        link_send(FRAME_FILE_ENTRY, file->stream, buffer_front(page) + 4, length);
+        buffer_consume(page, 4 + length, 0);
+    }
+    struct field_writer fields = {.length = 0};
+    put_number(&fields, FIELD_HAS_MORE, file->task.has_more, 2);
+    link_send_fields(FRAME_LIST_END, file->stream, &fields);
+    file->stream = 0;
 }
 
 static void send_chunk(struct file_stream *file) {
@@ -163,6 +195,12 @@ static void on_step(struct file_stream *file) {
         send_stat(file);
         file->stream = 0;
         break;
+    case FILE_LIST: send_page(file); break;
+    case FILE_DELETE:
+        if (!file->task.is_done) break;
+        link_send(FRAME_END, file->stream, NULL, 0);
+        file->stream = 0;
+        break;
     default: break;
     }
 }
@@ -178,6 +216,8 @@ static void on_finished(struct source *source, uint32_t events) {
 static void next_step(struct file_stream *file) {
     if (file->stream == 0) {
         submit(file, FILE_ABANDON);
+    } else if (file->task.step == FILE_DELETE) {
+        submit(file, FILE_DELETE);
     } else if (!file->is_write) {
         file->task.want_bytes = file->credit < CHUNK_BYTES ? file->credit : CHUNK_BYTES;
         if (file->credit > 0 && link_has_room()) submit(file, FILE_READ_CHUNK);

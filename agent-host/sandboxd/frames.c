@@ -17,6 +17,8 @@ static bool host_may_send(uint8_t type, uint32_t stream) {
     case FRAME_KILL:
     case FRAME_FILE_READ:
     case FRAME_FILE_WRITE:
+    case FRAME_FILE_DELETE:
+    case FRAME_FILE_LIST:
     case FRAME_DATA:
     case FRAME_END:
     case FRAME_CANCEL:

@@ -91,6 +91,8 @@ static void dispatch(const struct frame *frame) {
         break;
     case FRAME_FILE_READ:
     case FRAME_FILE_WRITE:
+    case FRAME_FILE_DELETE:
+    case FRAME_FILE_LIST:
     case FRAME_DATA:
     case FRAME_END:
     case FRAME_CANCEL:

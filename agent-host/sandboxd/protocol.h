@@ -26,6 +26,10 @@ enum frame_type {
     FRAME_FILE_READ = 32,
     FRAME_FILE_WRITE = 33,
     FRAME_FILE_STAT = 34,
+    FRAME_FILE_DELETE = 35,
+    FRAME_FILE_LIST = 36,
+    FRAME_FILE_ENTRY = 37,
+    FRAME_LIST_END = 38,
     FRAME_DATA = 40,
     FRAME_END = 41,
     FRAME_CANCEL = 42,
@@ -62,11 +66,26 @@ enum field_tag {
     FIELD_UID = 37,
     FIELD_GID = 38,
     FIELD_MTIME_MS = 39,
+    FIELD_REVISION = 40,
+    FIELD_ENTRY_TYPE = 41,
+    FIELD_LINK_TARGET = 42,
+    FIELD_DEPTH = 43,
+    FIELD_LIMIT = 44,
+    FIELD_AFTER = 45,
+    FIELD_IS_RECURSIVE = 46,
+    FIELD_HAS_MORE = 47,
 };
 
 enum exec_flag {
     EXEC_FLAG_KILL_ORPHANS = 1,
     EXEC_FLAG_STDIN = 2,
+};
+
+enum entry_type {
+    ENTRY_TYPE_FILE = 0,
+    ENTRY_TYPE_DIRECTORY = 1,
+    ENTRY_TYPE_SYMLINK = 2,
+    ENTRY_TYPE_OTHER = 3,
 };
 
 enum exit_reason {
@@ -92,6 +111,8 @@ enum sandboxd_error {
     ERROR_FILE_TOO_LARGE = 13,
     ERROR_IO = 14,
     ERROR_CWD_REFUSED = 15,
+    ERROR_NOT_A_DIRECTORY = 16,
+    ERROR_NOT_EMPTY = 17,
 };
 
 #endif

@@ -8,6 +8,7 @@ import { beat, type HeartbeatDeps } from "./control/heartbeat.ts";
 import { Pulse } from "./control/pulse.ts";
 import type { Engine } from "./engine/request.ts";
 import { StartupError } from "./errors.ts";
+import { ExecStreams } from "./exec-streams/streams.ts";
 import { createLeaseStore } from "./leases/store.ts";
 import { freeMemoryMiB, readMachineMemory } from "./pool/admission.ts";
 import { Pool } from "./pool/pool.ts";
@@ -39,6 +40,7 @@ export async function composeHost(
   const leases = createLeaseStore(config.hostFolder);
   const registry = new Registry();
   const room = composeRoom(config, registry, machine.runtime, log);
+  const streams = new ExecStreams();
   const state = { isDraining: false, url: "" };
   const facts: HeartbeatDeps["facts"] = () => ({
     ...state,
@@ -57,6 +59,7 @@ export async function composeHost(
     key,
     state,
     registry,
+    streams,
     leases,
     onEnd,
     ...machine,

@@ -1,11 +1,13 @@
+import { eventStreamType, execIdHeader } from "#contract/events";
 import { ExecRequest } from "#contract/exec";
+import { EntriesQuery } from "#contract/files";
 import { HostCreate, HostPatch } from "#contract/host";
-import { HostId, SandboxId, TenantId } from "#contract/ids";
+import { ExecId, HostId, SandboxId, TenantId } from "#contract/ids";
 import { canonicalRequest, signatureHeader } from "#contract/signature";
 import { fromHex, hmacMatches, sha256Hex } from "#worker/crypto";
 import { toAppError, toProblem } from "#worker/errors";
 import type { HostKeys } from "#worker/hosts/keys";
-import type { Place, SandboxProvider } from "#worker/providers/provider";
+import { type ExecEvents, type Place, readHeaders, type SandboxProvider } from "#worker/providers/provider";
 
 /** An agent-host's HTTP side without a socket: checks each signature, then asks the provider behind it. */
 export function hostFetch(behind: SandboxProvider, hostKeys: HostKeys): typeof fetch {
@@ -58,6 +60,12 @@ async function route(behind: SandboxProvider, place: Place, asked: Asked): Promi
   const call = { requestId: "req_host", deadlineMs: 1_000 };
   const json = () => JSON.parse(new TextDecoder().decode(body));
   const path = url.searchParams.get("path") ?? "";
+  const archive = { path, isGzip: url.searchParams.has("gzip") };
+  const execId = /\/exec\/(\w+)$/.exec(url.pathname)?.[1];
+  if (execId !== undefined) {
+    const after = Number(url.searchParams.get("after"));
+    return eventsAnswer(await behind.followExec(place, ExecId.parse(execId), after, call));
+  }
   switch (`${request.method} ${url.pathname.replace(place.sandboxId, ":id")}`) {
     case "POST /v1/sandboxes":
       return Response.json(await behind.create(place, HostCreate.parse(json()), call), { status: 201 });
@@ -69,15 +77,46 @@ async function route(behind: SandboxProvider, place: Place, asked: Asked): Promi
       await behind.patch(place, generation, HostPatch.parse(json()), call);
       return new Response(null, { status: 204 });
     case "POST /v1/sandboxes/:id/exec":
+      if (request.headers.get("accept") === eventStreamType) {
+        const wish = { cancelOnDisconnect: url.searchParams.has("cancelOnDisconnect") };
+        return eventsAnswer(await behind.streamExec(place, ExecRequest.parse(json()), wish, call));
+      }
       return Response.json(await behind.exec(place, ExecRequest.parse(json()), call));
     case "GET /v1/sandboxes/:id/files": {
-      const file = await behind.readFile(place, path, call);
-      const headers = { "x-sandgate-file-size": String(file.size), "x-sandgate-file-mode": file.mode };
-      return new Response(file.stream, { headers });
+      const sent = readHeaders.map((name) => [name, request.headers.get(name)] as const);
+      const headers = Object.fromEntries(sent.filter(([, value]) => value !== null));
+      const headOnly = url.searchParams.has("head");
+      const file = await behind.readFile(place, path, { headOnly, headers }, call);
+      return new Response(file.stream, {
+        status: file.status,
+        headers: {
+          "x-sandgate-file-size": String(file.length),
+          "x-sandgate-file-mode": file.mode,
+          etag: file.etag,
+          "last-modified": file.lastModified,
+          ...(file.contentRange && { "content-range": file.contentRange }),
+        },
+      });
     }
+    case "DELETE /v1/sandboxes/:id/files":
+      await behind.deleteFile(place, { path, recursive: url.searchParams.has("recursive") }, call);
+      return new Response(null, { status: 204 });
+    case "GET /v1/sandboxes/:id/entries": {
+      const query = EntriesQuery.parse(Object.fromEntries(url.searchParams));
+      return Response.json(await behind.listEntries(place, query, call));
+    }
+    case "GET /v1/sandboxes/:id/archive":
+      return new Response(await behind.readArchive(place, archive, call));
+    case "PUT /v1/sandboxes/:id/archive":
+      await behind.writeArchive(place, archive, { stream: new Blob([body]).stream() }, call);
+      return new Response(null, { status: 204 });
     case "PUT /v1/sandboxes/:id/files":
       return Response.json(await behind.writeFile(place, path, { stream: new Blob([body]).stream() }, call));
     default:
       return Response.json({ code: "not_found" }, { status: 404 });
   }
+}
+
+function eventsAnswer({ execId, stream }: ExecEvents): Response {
+  return new Response(stream, { headers: { "content-type": eventStreamType, [execIdHeader]: execId } });
 }

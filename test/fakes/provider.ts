@@ -1,13 +1,22 @@
-import type { ExecRequest, ExecResult } from "#contract/exec";
+import { eventFrame } from "#contract/events";
+import type { ExecRequest, ExecResult, OutputEvent } from "#contract/exec";
+import type { EntriesQuery } from "#contract/files";
 import type { HostCreate, LiveSandbox, SandboxEnd } from "#contract/host";
-import type { HostId, SandboxId } from "#contract/ids";
+import { type ExecId, type HostId, newExecId, type SandboxId } from "#contract/ids";
 import { absolutePath } from "#contract/text";
 import { readBounded } from "#worker/bytes";
 import { AppError, sandboxNotFound } from "#worker/errors";
-import type { Place, SandboxProvider } from "#worker/providers/provider";
+import type { ArchiveWish, Place, ReadWish, SandboxProvider } from "#worker/providers/provider";
+import { deleteFake, listFake, packFake, readFake, unpackFake } from "./files.ts";
 import { runProgram } from "./programs.ts";
 
-type Held = { hostId: HostId; spec: HostCreate; files: Map<string, Uint8Array> };
+type Held = {
+  hostId: HostId;
+  spec: HostCreate;
+  files: Map<string, Uint8Array>;
+  /** Of each command that was streamed. */
+  events: Map<ExecId, string[]>;
+};
 type Verb = keyof SandboxProvider;
 type Failure = { error: unknown; isAfterwards: boolean };
 
@@ -52,7 +61,12 @@ export class FakeProvider implements SandboxProvider {
     return this.run("create", async () => {
       if (!this.held.has(spec.sandboxId)) {
         if (this.held.size >= this.capacity) throw new AppError("no_capacity", "The host is full.");
-        this.held.set(spec.sandboxId, { hostId: place.hostId, spec: { ...spec }, files: new Map() });
+        this.held.set(spec.sandboxId, {
+          hostId: place.hostId,
+          spec: { ...spec },
+          files: new Map(),
+          events: new Map(),
+        });
       }
       return {
         sandboxId: spec.sandboxId,
@@ -88,12 +102,30 @@ export class FakeProvider implements SandboxProvider {
     });
   }
 
-  readFile(place: Place, path: string) {
-    return this.run("readFile", async () => {
-      const bytes = this.find(place).files.get(absolutePath(path));
-      if (!bytes) throw new AppError("file_not_found", "There is no file at this path.");
-      return { stream: new Blob([new Uint8Array(bytes)]).stream(), size: bytes.byteLength, mode: "0644" };
+  streamExec(place: Place, request: Parameters<SandboxProvider["exec"]>[1]) {
+    return this.run("streamExec", async () => {
+      const { spec, files, events } = this.find(place);
+      const { stdout, stderr: _, ...exit } = runProgram({ env: spec.env, files }, request);
+      const frames = [
+        ...(stdout === "" ? [] : [(id: number) => eventFrame("stdout", textOf(stdout, id), id)]),
+        (id: number) => eventFrame("exit", exit, id),
+      ].map((frame, index) => frame(index + 1));
+      const execId = newExecId();
+      events.set(execId, frames);
+      return { execId, stream: new Blob(frames).stream() };
     });
+  }
+
+  followExec(place: Place, execId: ExecId, after: number) {
+    return this.run("followExec", async () => {
+      const frames = this.find(place).events.get(execId);
+      if (!frames) throw new AppError("exec_not_found", "There is no such command.");
+      return { execId, stream: new Blob(frames.slice(Math.min(after, frames.length - 1))).stream() };
+    });
+  }
+
+  readFile(place: Place, path: string, wish: ReadWish) {
+    return this.run("readFile", async () => readFake(this.find(place).files, absolutePath(path), wish));
   }
 
   writeFile(place: Place, path: string, body: { stream: ReadableStream<Uint8Array> }) {
@@ -103,6 +135,26 @@ export class FakeProvider implements SandboxProvider {
       files.set(absolutePath(path), bytes);
       return { path: absolutePath(path), size: bytes.byteLength, mode: "0644" };
     });
+  }
+
+  deleteFile(place: Place, { path, recursive }: { path: string; recursive: boolean }) {
+    return this.run("deleteFile", async () =>
+      deleteFake(this.find(place).files, absolutePath(path), recursive),
+    );
+  }
+
+  listEntries(place: Place, query: EntriesQuery) {
+    return this.run("listEntries", async () => listFake(this.find(place).files, query));
+  }
+
+  readArchive(place: Place, { path }: ArchiveWish) {
+    return this.run("readArchive", async () => packFake(this.find(place).files, absolutePath(path)));
+  }
+
+  writeArchive(place: Place, { path }: ArchiveWish, body: { stream: ReadableStream<Uint8Array> }) {
+    return this.run("writeArchive", async () =>
+      unpackFake(this.find(place).files, absolutePath(path), await readBounded(body.stream, 2 ** 31)),
+    );
   }
 
   private find(place: Place): Held {
@@ -121,3 +173,5 @@ export class FakeProvider implements SandboxProvider {
     return done;
   }
 }
+
+const textOf = (data: string, seq: number): OutputEvent => ({ seq, data, encoding: "utf8" });

@@ -75,15 +75,20 @@ export class FakeSandboxd {
       async readFile({ path }) {
         const content = daemon.files.get(path);
         if (!content) throw new SandboxdError("notFound", "no such file");
-        const stat = { size: content.length, mode: 0o644, uid: 1, gid: 1, mtimeMs: 0 };
-        return { stat, body: new Blob([new Uint8Array(content)]).stream() };
+        return { stat: statOf(content), body: new Blob([new Uint8Array(content)]).stream() };
       },
       async writeFile({ path }, body) {
         const chunks: Uint8Array[] = [];
         for await (const chunk of body) chunks.push(chunk);
         const content = Buffer.concat(chunks);
         daemon.files.set(path, content);
-        return { size: content.length, mode: 0o644, uid: 1, gid: 1, mtimeMs: 0 };
+        return statOf(content);
+      },
+      async list() {
+        throw new SandboxdError("notFound", "a fake has no folders");
+      },
+      async delete({ path }) {
+        if (!daemon.files.delete(path)) throw new SandboxdError("notFound", "no such file");
       },
     };
   }
@@ -121,3 +126,12 @@ export class FakeSandboxd {
     };
   }
 }
+
+const statOf = ({ length }: Buffer) => ({
+  size: length,
+  mode: 0o644,
+  uid: 1,
+  gid: 1,
+  mtimeMs: 0,
+  revision: String(length),
+});

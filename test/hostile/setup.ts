@@ -24,6 +24,8 @@ export type Target = {
   /** Values that no sandbox may ever see, by what they are. */
   secrets: Record<string, string>;
   probePath: string;
+  /** Our own processes, to see whether an attack makes them grow. */
+  pids: { agentHost: number; controlPlane: number };
   dispose(): Promise<void>;
 };
 
@@ -42,7 +44,8 @@ export async function bringUpTarget(): Promise<Target> {
     const probePath = compileProbe(scratch.path);
     const secrets = parseEnvFile(await readFile(join(dataDir, "secrets.env"), "utf8"));
     const otherApi = new Api(api.url, await secondTenant(dataDir));
-    return { api, otherApi, dataDir, secrets, probePath, dispose };
+    const pids = { agentHost: stack.agentHost.pid, controlPlane: stack.controlPlane.pid };
+    return { api, otherApi, dataDir, secrets, probePath, pids, dispose };
   } catch (cause) {
     await dispose();
     throw cause;

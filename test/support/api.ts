@@ -1,6 +1,13 @@
 import type { ExecRequest, ExecResult } from "#contract/exec";
 import type { CreateSandbox, Sandbox } from "#contract/sandbox";
+import { eventsOf, type ServerEvent } from "./events.ts";
 
+export type Stream = {
+  response: Response;
+  execId: string;
+  events: AsyncGenerator<ServerEvent>;
+  disconnect: () => void;
+};
 type Body = Uint8Array | string | object;
 
 /** The public API as a tenant calls it; `expect*` calls throw with the API's own words when they are refused. */
@@ -44,6 +51,39 @@ export class Api {
     const response = await this.#ok("POST", `/v1/sandboxes/${id}/exec`, { command, ...over });
     return response.json() as Promise<ExecResult>;
   }
+  /** A command's answer as a stream, with the abort that ends the connection. */
+  async stream(
+    id: string,
+    request: Partial<ExecRequest> & Pick<ExecRequest, "command">,
+    query = "",
+  ): Promise<Stream> {
+    return this.#streamed(`/v1/sandboxes/${id}/exec${query}`, {
+      method: "POST",
+      headers: { accept: "text/event-stream", "content-type": "application/json" },
+      body: JSON.stringify(request),
+    });
+  }
+  /** Reads a stream on after an event. */
+  async follow(id: string, execId: string, after?: number): Promise<Stream> {
+    const headers = after === undefined ? undefined : { "last-event-id": String(after) };
+    return this.#streamed(`/v1/sandboxes/${id}/exec/${execId}`, headers ? { headers } : {});
+  }
+  async #streamed(path: string, init: RequestInit & { headers?: Record<string, string> }): Promise<Stream> {
+    const abort = new AbortController();
+    const response = await fetch(this.url + path, {
+      ...init,
+      headers: { ...init.headers, authorization: `Bearer ${this.key}` },
+      signal: abort.signal,
+    });
+    if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+    return {
+      response,
+      execId: response.headers.get("x-sandgate-exec-id") ?? "",
+      events: eventsOf(response.body),
+      disconnect: () => abort.abort(),
+    };
+  }
+
   async write(id: string, path: string, content: Uint8Array | string): Promise<void> {
     await this.#ok("PUT", filesPath(id, path), content);
   }

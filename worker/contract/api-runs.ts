@@ -1,4 +1,4 @@
-import type { ApiRow } from "./api.ts";
+import type { ApiRow } from "./api-row.ts";
 import { CreateRun, CreateRunQuery, ListRuns, Run, RunPage } from "./run.ts";
 
 /** What rows with `isIdempotent` can answer besides. */

@@ -1,4 +1,4 @@
-import type { ApiRow } from "./api.ts";
+import type { ApiRow } from "./api-row.ts";
 import { Health, Ready } from "./meta.ts";
 
 /** What anybody may ask of the service itself. */

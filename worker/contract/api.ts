@@ -1,56 +1,13 @@
-import type * as z from "zod";
+import { fileRows } from "./api-files.ts";
+import { type ApiRow, onSandbox, sandbox } from "./api-row.ts";
 import { onMaking, runRows } from "./api-runs.ts";
 import { serviceRows } from "./api-service.ts";
 import type { ErrorCode } from "./errors.ts";
-import { ExecRequest, ExecResult } from "./exec.ts";
-import { FileQuery, WrittenFile } from "./files.ts";
-import { limits } from "./limits.ts";
+import { ExecQuery, ExecRequest, ExecResult, FollowQuery } from "./exec.ts";
 import { CreateSandbox, ListSandboxes, PatchSandbox, Sandbox, SandboxPage } from "./sandbox.ts";
 
 /** Of the contract below `/v1`: what is added raises the second number, nothing is ever taken away. */
 export const apiVersion = "1.1";
-
-export const scopes = [
-  "sandbox:read",
-  "sandbox:write",
-  "exec",
-  "files:read",
-  "files:write",
-  "runs:read",
-  "runs:write",
-] as const;
-export type Scope = (typeof scopes)[number];
-
-/** One public endpoint. Registration, validation, documentation and the security suite all read the row. */
-export type ApiRow = {
-  method: "get" | "post" | "put" | "patch" | "delete";
-  /** `:id` stands for the id of what the collection before it holds. */
-  path: string;
-  summary: string;
-  /** `null` = open to everyone. */
-  scope: Scope | null;
-  /** Tokens taken from the bucket of the tenant. */
-  tokens: number;
-  query?: z.ZodType;
-  body?: z.ZodType;
-  /** The body is bytes, streamed and bounded by this, never parsed. */
-  rawBodyMaxBytes?: number;
-  /** It makes something: with an `Idempotency-Key` it makes it once, and says the same again to whoever repeats it. */
-  isIdempotent?: true;
-  /** Absent = bytes (`status` 200) or nothing (204). */
-  result?: z.ZodType;
-  /** What bytes are; `application/octet-stream` when absent. */
-  resultType?: string;
-  status: number;
-  /** The answer in place of `status` while what was made has not ended. */
-  pendingStatus?: number;
-  errors: readonly ErrorCode[];
-  /** A request that a test sends to a real stack, and what may come back. */
-  example?: { query?: Record<string, string>; body?: unknown; result?: unknown };
-};
-
-const onSandbox = ["sandbox_not_found", "sandbox_ended", "host_unreachable"] as const;
-const sandbox = "/v1/sandboxes/:id";
 
 const exampleSandbox = {
   id: "hk3vq0d8m1x5z7c2b9n4t6r8",
@@ -64,6 +21,8 @@ const exampleSandbox = {
   createdAt: "2026-01-31T12:00:00.000Z",
   expiresAt: "2026-01-31T12:10:00.000Z",
 };
+
+export { type ApiRow, type Scope, scopes } from "./api-row.ts";
 
 /** Codes that any endpoint can answer; a row lists only its own. */
 export const genericErrors = [
@@ -159,11 +118,13 @@ export const api = {
   exec: {
     method: "post",
     path: `${sandbox}/exec`,
-    summary: "Run a command and wait for its result",
+    summary: "Run a command and wait for its result, or stream its output",
     scope: "exec",
     tokens: 1,
+    query: ExecQuery,
     body: ExecRequest,
     result: ExecResult,
+    orStream: true,
     status: 200,
     errors: [
       ...onSandbox,
@@ -187,47 +148,19 @@ export const api = {
       },
     },
   },
-  readFile: {
+  followExec: {
     method: "get",
-    path: `${sandbox}/files`,
-    summary: "Read a file",
-    scope: "files:read",
+    path: `${sandbox}/exec/:execId`,
+    resultType: "text/event-stream",
+    summary: "Read a command's stream on from an event",
+    scope: "exec",
     tokens: 1,
-    query: FileQuery,
+    query: FollowQuery,
     status: 200,
-    errors: [
-      ...onSandbox,
-      "too_many_execs",
-      "file_not_found",
-      "not_a_file",
-      "path_refused",
-      "file_permission_denied",
-    ],
-    example: { query: { path: "/etc/os-release" } },
+    errors: [...onSandbox, "exec_not_found"],
+    example: { query: { after: "0" } },
   },
-  writeFile: {
-    method: "put",
-    path: `${sandbox}/files`,
-    summary: "Write a file, making its folders",
-    scope: "files:write",
-    tokens: 1,
-    query: FileQuery,
-    rawBodyMaxBytes: limits.fileMaxBytes,
-    result: WrittenFile,
-    status: 200,
-    errors: [
-      ...onSandbox,
-      "too_many_execs",
-      "not_a_file",
-      "path_refused",
-      "file_permission_denied",
-      "no_space",
-    ],
-    example: {
-      query: { path: "notes/hello.txt" },
-      result: { path: "/home/user/notes/hello.txt", size: 6, mode: "0644" },
-    },
-  },
+  ...fileRows,
   ...runRows,
   ...serviceRows,
 } as const satisfies Record<string, ApiRow>;

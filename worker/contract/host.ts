@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { ExecRequest } from "./exec.ts";
+import { ArchiveQuery, FileQuery } from "./files.ts";
 import { HostCode, HostId, SandboxId, TenantId } from "./ids.ts";
 import { EndReason, TemplateName } from "./sandbox.ts";
 import { EnvVars } from "./text.ts";
@@ -34,6 +35,12 @@ export type HostPatch = z.infer<typeof HostPatch>;
 
 /** Worker -> host, `POST /v1/sandboxes/{id}/exec`: the public request, already checked. */
 export const HostExec = ExecRequest;
+
+/** Worker -> host, `GET /v1/sandboxes/{id}/files`: `head` asks for the facts alone. */
+export const HostFileQuery = FileQuery.extend({ head: z.literal("true").optional() });
+
+/** Worker -> host, `GET` and `PUT /v1/sandboxes/{id}/archive`. */
+export const HostArchiveQuery = ArchiveQuery.extend({ gzip: z.literal("true").optional() });
 
 export const SandboxEnd = z.strictObject({
   sandboxId: SandboxId,

@@ -36,6 +36,13 @@ export const HostId = z
   .brand<"HostId">();
 export type HostId = z.infer<typeof HostId>;
 
+/** A command whose output is a stream; its host has given it the id. */
+export const ExecId = z
+  .string()
+  .regex(/^exe_[a-z0-9]{20}$/)
+  .brand<"ExecId">();
+export type ExecId = z.infer<typeof ExecId>;
+
 export const RunId = z
   .string()
   .regex(/^run_[a-z0-9]{20}$/, "must be the id of a run")
@@ -65,6 +72,7 @@ export function newSandboxId(host: HostCode, random?: RandomBytes): SandboxId {
 export const newTenantId = (random?: RandomBytes) => TenantId.parse(`ten_${randomChars(20, random)}`);
 export const newKeyId = (random?: RandomBytes) => KeyId.parse(`key_${randomChars(20, random)}`);
 export const newHostId = (random?: RandomBytes) => HostId.parse(`hst_${randomChars(20, random)}`);
+export const newExecId = (random?: RandomBytes) => ExecId.parse(`exe_${randomChars(20, random)}`);
 export const newRunId = (random?: RandomBytes) => RunId.parse(`run_${randomChars(20, random)}`);
 export const newRequestId = (random?: RandomBytes) => `req_${randomChars(20, random)}`;
 

@@ -7,6 +7,11 @@ export const limits = {
   jsonNamesMax: 1_000,
   /** A JSON body, or the first part of an upload, that dawdles longer than this is given up. */
   bodyDeadlineMs: 30_000,
+  entriesMaxItems: 1000,
+  entriesDefaultItems: 100,
+  entriesDepthMax: 32,
+  /** A name, as every file system of Linux has it. */
+  fileNameMaxBytes: 255,
   fileMaxBytes: 1024 * 1024 * 1024,
   /** Bodies up to this size are hashed into the signature; longer and streamed ones are not. */
   signedBodyMaxBytes: 64 * 1024,
@@ -38,6 +43,22 @@ export const limits = {
   runWaitMaxSeconds: 60,
   /** How long past the sum of its own deadlines a run's owner is waited for. */
   runGraceMs: 15_000,
+
+  /** What is kept of a stream for a reader who comes back, as it goes over the wire. */
+  execStreamKeptBytes: 1024 * 1024,
+  execStreamKeptMs: 60_000,
+  /** All streams of one sandbox, and of one host; the sandbox that holds the most gives up first. */
+  execStreamsSandboxBytes: 8 * 1024 * 1024,
+  execStreamsHostBytes: 64 * 1024 * 1024,
+  execStreamsHostMax: 2048,
+  /** An unread stream of this size blocks the program. */
+  execStreamUnreadBytes: 256 * 1024,
+  /** Output of one kind is joined into one event up to this size and age. */
+  outputEventMaxBytes: 64 * 1024,
+  outputEventMaxMs: 10,
+  /** No event is longer: every byte of an output event may need six, and a problem is short. */
+  streamEventMaxBytes: 512 * 1024,
+  streamCommentMs: 15_000,
 
   metadataMaxEntries: 32,
   metadataKeyMaxChars: 64,
@@ -72,6 +93,10 @@ export const limits = {
   heartbeatMs: 5_000,
   /** The longest that an upload may take, its body included. */
   fileWriteDeadlineMs: 600_000,
+  /** A tree of any size that fits into a sandbox. */
+  fileDeleteDeadlineMs: 60_000,
+  /** Until the first bytes of an archive. */
+  archiveStartDeadlineMs: 30_000,
   /** Three missed heartbeats: no new work. */
   hostSilentMs: 15_000,
   /** After this a reservation whose sandbox nobody confirmed is given back. */

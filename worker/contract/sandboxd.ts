@@ -38,7 +38,11 @@ export const frameType = {
   // Files (one stream each, opened by the host).
   fileRead: 32, // path, offset, length -> fileStat, data*, end
   fileWrite: 33, // path, mode; then data*, end -> fileStat
-  fileStat: 34, // size, mode, uid, gid, mtimeMs
+  fileStat: 34, // size, mode, uid, gid, mtimeMs, revision
+  fileDelete: 35, // path, isRecursive -> end; a symlink itself, never what it points to
+  fileList: 36, // path, depth, limit, after -> fileEntry*, listEnd; depth 0: the path itself, a symlink too
+  fileEntry: 37, // path (relative, bytes), entryType, size, mode, uid, gid, mtimeMs, linkTarget
+  listEnd: 38, // hasMore; the last frame of its stream
   data: 40, // raw bytes
   end: 41, // empty: the sender has nothing more
   cancel: 42, // host -> sandboxd: give the stream up, leave nothing half-written
@@ -76,6 +80,14 @@ export const fieldTag = {
   uid: 37, // u32
   gid: 38, // u32
   mtimeMs: 39, // u64
+  revision: 40, // 24 bytes that change whenever the file does
+  entryType: 41, // u16, entryType
+  linkTarget: 42, // bytes, of a symlink
+  depth: 43, // u32, 1 = what is in the folder
+  limit: 44, // u32, 1 to 1,001; a page may be shorter and have more all the same
+  after: 45, // a relative path as in fileEntry: the page begins behind it
+  isRecursive: 46, // u16
+  hasMore: 47, // u16
 } as const;
 
 export const execFlag = {
@@ -84,6 +96,8 @@ export const execFlag = {
   /** `stdin` frames will follow; without it stdin is /dev/null. */
   stdin: 2,
 } as const;
+
+export const entryType = { file: 0, directory: 1, symlink: 2, other: 3 } as const;
 
 /** Why an exec ended, as sandboxd saw it; the host alone knows of memory and deadlines of the sandbox. */
 export const exitReason = { exited: 0, signaled: 1, timeout: 2, killed: 3 } as const;
@@ -105,6 +119,8 @@ export const sandboxdError = {
   fileTooLarge: 13,
   io: 14,
   cwdRefused: 15, // missing, not a directory, not ours to enter, or inside /proc
+  notADirectory: 16,
+  notEmpty: 17, // a directory, and the deletion is not recursive
 } as const;
 
 /** One name for each number, as the snapshot test freezes them. */
@@ -116,6 +132,7 @@ export const protocolSnapshot = {
   frameType,
   fieldTag,
   execFlag,
+  entryType,
   exitReason,
   sandboxdError,
 };

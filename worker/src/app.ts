@@ -3,6 +3,7 @@ import type { Deps } from "./deps.ts";
 import { observe } from "./middleware/observe.ts";
 import type { HonoEnv } from "./middleware/state.ts";
 import { mountDocuments } from "./routes/documents.ts";
+import { mountExec } from "./routes/exec.ts";
 import { mountFallbacks } from "./routes/fallback.ts";
 import { mountFiles } from "./routes/files.ts";
 import { mountHealth } from "./routes/health.ts";
@@ -18,6 +19,7 @@ export function createApp(deps: Deps): App {
   mountHealth(app, deps);
   mountDocuments(app, deps);
   mountSandboxes(app, deps);
+  mountExec(app, deps);
   mountFiles(app, deps);
   mountRuns(app, deps);
   mountInternal(app, deps);

@@ -31,6 +31,7 @@ static void parse_payload(const uint8_t *payload, size_t length) {
         free(configuration.env);
     }
     if (file_request_parse(&task, payload, length) == FILE_REQUEST_READY) {
+        require(task.depth <= LIST_DEPTH_MAX && strlen(task.after) <= LIST_PATH_BYTES);
         require(task.path[0] == '/' && strstr(task.path, "/../") == NULL && task.mode <= 07777);
     }
 }

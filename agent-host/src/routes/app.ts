@@ -1,8 +1,8 @@
 import { type Context, Hono } from "hono";
 import type { Logger } from "pino";
-import { errorTable } from "#contract/errors";
 import { requestIdHeader } from "#contract/signature";
 import { HostError } from "../errors.ts";
+import { problemOf } from "../problem.ts";
 import { type HealthDeps, healthRoutes } from "./health.ts";
 import { type SandboxRouteDeps, sandboxRoutes } from "./sandboxes.ts";
 
@@ -26,18 +26,9 @@ export function createHostApp(deps: AppDeps): Hono {
 }
 
 function problem(c: Context, error: HostError): Response {
-  const { status, title, retryable } = errorTable[error.code];
-  const body = {
-    type: `urn:sandgate:error:${error.code}`,
-    title,
-    status,
-    detail: error.message,
-    code: error.code,
-    requestId: c.req.header(requestIdHeader) ?? "",
-    retryable,
-  };
+  const body = problemOf(error, c.req.header(requestIdHeader) ?? "");
   return new Response(JSON.stringify(body), {
-    status,
+    status: error.status,
     headers: { "content-type": "application/problem+json" },
   });
 }

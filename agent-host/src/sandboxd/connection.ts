@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { fieldTag, frameType } from "#contract/sandboxd";
 import { readFile } from "#host/sandboxd/download";
+import { deleteEntry, type ListPage, type ListRequest, listEntries } from "#host/sandboxd/entries";
 import { SandboxdError } from "#host/sandboxd/error";
 import { type ExecHandle, type ExecRequest, type ExecSink, startExec } from "#host/sandboxd/exec";
 import { envEntry } from "#host/sandboxd/exec-wire";
@@ -27,6 +28,8 @@ export type SandboxdConnection = {
   exec(request: ExecRequest, sink: ExecSink): ExecHandle;
   readFile(request: ReadRequest): Promise<FileRead>;
   writeFile(request: WriteRequest, body: AsyncIterable<Uint8Array>): Promise<FileStat>;
+  list(request: ListRequest): Promise<ListPage>;
+  delete(request: { path: string; isRecursive: boolean }): Promise<void>;
   /** Rejects with `deadline` when the answer is late; the connection stays as it is. */
   ping(deadlineMs: number): Promise<void>;
   close(): void;
@@ -109,6 +112,8 @@ export function createConnection(link: Link, questions: Questions, hello: Hello)
     exec: (request, sink) => startExec(link, request, sink),
     readFile: (request) => readFile(link, request),
     writeFile: (request, body) => writeFile(link, request, body),
+    list: (request) => listEntries(link, request),
+    delete: (request) => deleteEntry(link, request),
     ping: (deadlineMs) =>
       ask(deadlineMs, "ping", (pending) => {
         const payload = randomBytes(8);

@@ -1,7 +1,15 @@
 import { fieldTag } from "#contract/sandboxd";
 import { Fields, FieldWriter } from "#host/sandboxd/fields";
 
-export type FileStat = { size: number; mode: number; uid: number; gid: number; mtimeMs: number };
+export type FileStat = {
+  size: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  mtimeMs: number;
+  /** Other bytes whenever the file is another, in content, place or rights. */
+  revision: string;
+};
 export type ReadRequest = { path: string; offset?: number; length?: number };
 export type WriteRequest = { path: string; mode?: number };
 export type FileRead = { stat: FileStat; body: ReadableStream<Uint8Array> };
@@ -20,5 +28,6 @@ export function decodeStat(payload: Buffer): FileStat {
     uid: fields.uint32(fieldTag.uid),
     gid: fields.uint32(fieldTag.gid),
     mtimeMs: fields.uint64(fieldTag.mtimeMs),
+    revision: fields.bytes(fieldTag.revision, 24).toString("base64url"),
   };
 }

@@ -15,6 +15,8 @@ const streamTypes: ReadonlySet<number> = new Set([
   frameType.stderr,
   frameType.exit,
   frameType.fileStat,
+  frameType.fileEntry,
+  frameType.listEnd,
   frameType.data,
   frameType.end,
   frameType.credit,

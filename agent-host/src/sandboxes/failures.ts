@@ -9,6 +9,8 @@ const sentences: Partial<Record<SandboxdError["code"], [ErrorCode, string]>> = {
   permissionDenied: ["file_permission_denied", "The sandbox user has no permission for this path."],
   notARegularFile: ["not_a_file", "Only regular files can be read and written."],
   pathRefused: ["path_refused", "Paths below /proc and /sys cannot be used."],
+  notADirectory: ["not_a_folder", "Name a folder."],
+  notEmpty: ["folder_not_empty", "Delete the folder with recursive=true, or what is in it first."],
   noSpace: ["no_space", "Free some space in the sandbox, then try again."],
   fileTooLarge: ["payload_too_large", "The file is larger than the sandbox accepts."],
   noProcess: ["process_limit", "End some processes in the sandbox, then try again."],
@@ -34,4 +36,5 @@ export function asHostError(cause: unknown, live: Live, notFound: ErrorCode = "c
 const notFoundSentence: Partial<Record<ErrorCode, string>> = {
   command_not_found: "There is no such program in the sandbox; check the command.",
   file_not_found: "There is no file at this path.",
+  archive_unsupported: "The sandbox has no tar program, or no gzip.",
 };

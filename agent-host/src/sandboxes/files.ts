@@ -1,23 +1,75 @@
 import type { WrittenFile } from "#contract/files";
 import { absolutePath } from "#contract/text";
-import type { FileStat } from "../sandboxd/files.ts";
+import { HostError } from "../errors.ts";
+import type { FileRead, FileStat } from "../sandboxd/files.ts";
+import { type FileFacts, hasConditions, type ReadConditions, type Reading, readingOf } from "./conditions.ts";
+import { exactBody } from "./exact-body.ts";
 import { asHostError } from "./failures.ts";
 import { begin, type Live, whileActive } from "./registry.ts";
 
 export type FileDeps = { now: () => number };
-export type OpenFile = { size: number; mode: string; body: ReadableStream<Uint8Array> };
+export type ReadWish = ReadConditions & { isHead: boolean };
+export type OpenFile = FileFacts & {
+  mode: string;
+  reading: Reading;
+  body: ReadableStream<Uint8Array> | null;
+};
 
-/** Opens a file as the sandbox user; its bytes arrive as they are asked for. @throws HostError */
-export function readFileIn(deps: FileDeps, live: Live, path: string): Promise<OpenFile> {
+/** A file that changes between looking at it and opening it is looked at again. */
+const looksMax = 3;
+
+/**
+ * Opens a file as the sandbox user, or the part of it that is wanted; its bytes arrive as they are asked for.
+ * @throws HostError
+ */
+export function readFileIn(deps: FileDeps, live: Live, path: string, wish: ReadWish): Promise<OpenFile> {
   return whileActive(live, deps.now, async () => {
     try {
+      if (wish.isHead || hasConditions(wish))
+        return await readConditionally(deps, live, absolutePath(path), wish);
       const { stat, body } = await live.member.connection.readFile({ path: absolutePath(path) });
-      const whole = wholeBody(body, stat.size, begin(live, deps.now));
-      return { size: stat.size, mode: octalMode(stat), body: whole };
+      const whole = exactBody(body, stat.size, begin(live, deps.now));
+      return { ...factsOf(stat), mode: octal(stat.mode), reading: { kind: "whole" as const }, body: whole };
     } catch (cause) {
       throw asHostError(cause, live, "file_not_found");
     }
   });
+}
+
+async function readConditionally(
+  deps: FileDeps,
+  live: Live,
+  path: string,
+  wish: ReadWish,
+): Promise<OpenFile> {
+  const open = (range: { offset?: number; length?: number }) =>
+    live.member.connection.readFile({ path, ...range });
+  for (let looks = 1; looks <= looksMax; looks++) {
+    const { stat } = await closed(await open({ length: 0 }));
+    const facts = factsOf(stat);
+    const reading = readingOf(facts, wish);
+    const answer = { ...facts, mode: octal(stat.mode), reading };
+    if (reading.kind === "unsatisfiable") {
+      throw new HostError("range_not_satisfiable", "Ask for bytes that the file has.", {
+        facts: { size: facts.size },
+      });
+    }
+    if (wish.isHead || reading.kind === "notModified") return { ...answer, body: null };
+    const part: { offset?: number; length?: number } =
+      reading.kind === "range" ? { offset: reading.first, length: reading.last - reading.first + 1 } : {};
+    const opened = await open(part);
+    if (opened.stat.revision === stat.revision) {
+      const body = exactBody(opened.body, part.length ?? stat.size, begin(live, deps.now));
+      return { ...answer, body };
+    }
+    await closed(opened);
+  }
+  throw new HostError("conflict", "The file changes faster than it can be read; try again.");
+}
+
+async function closed(read: FileRead): Promise<FileRead> {
+  await read.body.cancel();
+  return read;
 }
 
 /** Writes a file as the sandbox user; until the last byte has come the old content stays. @throws HostError */
@@ -30,52 +82,32 @@ export function writeFileIn(
   return whileActive(live, deps.now, async () => {
     try {
       const stat = await live.member.connection.writeFile({ path: absolutePath(path) }, body);
-      return { path: absolutePath(path), size: stat.size, mode: octalMode(stat) };
+      return { path: absolutePath(path), size: stat.size, mode: octal(stat.mode) };
     } catch (cause) {
       throw asHostError(cause, live, "file_not_found");
     }
   });
 }
 
-const octalMode = (stat: FileStat) => stat.mode.toString(8).padStart(4, "0");
-
-/**
- * The body, counted as an operation until its last byte. It breaks when it is not as long as was said: what is sent
- * past an answer's length would be read as the next answer on that connection, which may be another tenant's.
- */
-function wholeBody(
-  body: ReadableStream<Uint8Array>,
-  size: number,
-  finish: () => void,
-): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
-  let leftBytes = size;
-  const next = async () => {
-    const { done, value } = await reader.read();
-    leftBytes -= value?.byteLength ?? 0;
-    if (leftBytes < 0 || (done && leftBytes > 0)) throw new Error("The file has another size than was said.");
-    return value;
-  };
-  const giveUp = (cause: unknown) => {
-    finish();
-    return reader.cancel(cause);
-  };
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const value = await next();
-          if (value) return controller.enqueue(value);
-          finish();
-          controller.close();
-        } catch (cause) {
-          // A body that has broken by itself cannot be cancelled any more.
-          await giveUp(cause).catch(() => undefined);
-          throw cause;
-        }
-      },
-      cancel: giveUp,
-    },
-    { highWaterMark: 0 },
-  );
+/** Deletes a file, a symlink or a folder as the sandbox user. @throws HostError */
+export function deleteFileIn(
+  deps: FileDeps,
+  live: Live,
+  target: { path: string; isRecursive: boolean },
+): Promise<void> {
+  return whileActive(live, deps.now, async () => {
+    try {
+      await live.member.connection.delete({ ...target, path: absolutePath(target.path) });
+    } catch (cause) {
+      throw asHostError(cause, live, "file_not_found");
+    }
+  });
 }
+
+const factsOf = ({ size, revision, mtimeMs }: FileStat): FileFacts => ({
+  size,
+  mtimeMs,
+  etag: `"${revision}"`,
+});
+
+export const octal = (mode: number) => mode.toString(8).padStart(4, "0");

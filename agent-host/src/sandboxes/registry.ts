@@ -70,7 +70,9 @@ export class Registry {
 }
 
 export function ended(reason: EndReason): HostError {
-  return new HostError("sandbox_ended", `The sandbox has ended (${reason}); create a new one.`);
+  return new HostError("sandbox_ended", `The sandbox has ended (${reason}); create a new one.`, {
+    facts: { endReason: reason },
+  });
 }
 
 /** Counts an operation in for as long as it runs, so that a busy sandbox is never taken for an idle one. */

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { HostCreate } from "#contract/host";
-import { newSandboxId, newTenantId } from "#contract/ids";
+import { newExecId, newSandboxId, newTenantId } from "#contract/ids";
 import { AppError } from "#worker/errors";
-import type { Place, SandboxProvider } from "#worker/providers/provider";
+import type { Place, ReadWish, SandboxProvider } from "#worker/providers/provider";
+import { collect, eventsOf } from "../../support/events.ts";
+import { filePromises } from "./files.ts";
 
 /** What a suite run needs: a provider, and a host that it reaches. */
 export type Subject = {
@@ -13,6 +15,7 @@ export type Subject = {
 };
 
 const call = { requestId: "req_conformance00000000", deadlineMs: 20_000 };
+const whole: ReadWish = { headOnly: false, headers: {} };
 const bytes = (text: string) => new TextEncoder().encode(text);
 const streamOf = (content: Uint8Array) => new Blob([new Uint8Array(content)]).stream();
 
@@ -111,6 +114,35 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
       });
     });
 
+    test("a streamed command's output and exit are events, and can be read again from any of them", async () => {
+      await withSandbox(async (place) => {
+        const wish = { cancelOnDisconnect: false };
+        const command = ["echo", "grüße\n\nevent: exit\ndata: {}"];
+        const { execId, stream } = await subject.provider.streamExec(place, { command }, wish, call);
+        const { events, stdout, last } = await collect(eventsOf(stream));
+        expect(stdout.toString()).toBe(`${command[1]}\n`);
+        expect(events.map(({ id }) => Number(id))).toEqual(events.map((_, index) => index + 1));
+        expect(last).toMatchObject({ event: "exit", json: { exitCode: 0, endReason: "exited" } });
+        for (const after of [1, events.length, 10 ** 6]) {
+          const again = await subject.provider.followExec(place, execId, after, call);
+          expect(await collect(eventsOf(again.stream))).toMatchObject({ last, stdout: Buffer.alloc(0) });
+        }
+      });
+    });
+
+    test("a stream that cannot start is refused, and one that nobody started is not found", async () => {
+      await withSandbox(async (place) => {
+        const request = { command: ["no-such-program"] };
+        const started = subject.provider.streamExec(place, request, { cancelOnDisconnect: true }, call);
+        expect(await codeOf(started)).toBe("command_not_found");
+        expect(await codeOf(subject.provider.followExec(place, newExecId(), 0, call))).toBe("exec_not_found");
+        const foreign = { ...place, tenantId: newTenantId() };
+        expect(await codeOf(subject.provider.followExec(foreign, newExecId(), 0, call))).toBe(
+          "sandbox_not_found",
+        );
+      });
+    });
+
     test("a file is read back byte for byte, small or longer than a signed body", async () => {
       await withSandbox(async (place) => {
         for (const size of [0, 5, 200_000]) {
@@ -122,8 +154,8 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
             call,
           );
           expect(written).toMatchObject({ path: "/home/user/f.bin", size });
-          const file = await subject.provider.readFile(place, "/home/user/f.bin", call);
-          expect(file.size).toBe(size);
+          const file = await subject.provider.readFile(place, "/home/user/f.bin", whole, call);
+          expect(file).toMatchObject({ status: 200, length: size });
           const read = Buffer.from(await new Response(file.stream).arrayBuffer());
           expect(read.equals(content)).toBe(true);
         }
@@ -142,15 +174,19 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
       withSandbox(async (place) => {
         const path = '/workspace/it\'s 100% "ü" & more?#+;.txt';
         await subject.provider.writeFile(place, path, { stream: streamOf(bytes("kept")) }, call);
-        const { stream } = await subject.provider.readFile(place, path, call);
+        const { stream } = await subject.provider.readFile(place, path, whole, call);
         expect(await new Response(stream).text()).toBe("kept");
       }));
 
     test("a file that is not there is file_not_found", async () => {
       await withSandbox(async (place) => {
-        expect(await codeOf(subject.provider.readFile(place, "missing.txt", call))).toBe("file_not_found");
+        expect(await codeOf(subject.provider.readFile(place, "missing.txt", whole, call))).toBe(
+          "file_not_found",
+        );
       });
     });
+
+    filePromises(() => subject.provider, withSandbox, codeOf);
 
     test("a deadline can be moved", async () => {
       await withSandbox(async (place) => {
@@ -164,9 +200,19 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
         expect(await codeOf(subject.provider.exec(foreign, { command: ["echo"] }, call))).toBe(
           "sandbox_not_found",
         );
-        expect(await codeOf(subject.provider.readFile(foreign, "x", call))).toBe("sandbox_not_found");
+        expect(await codeOf(subject.provider.readFile(foreign, "x", whole, call))).toBe("sandbox_not_found");
         const body = { stream: streamOf(bytes("x")) };
         expect(await codeOf(subject.provider.writeFile(foreign, "x", body, call))).toBe("sandbox_not_found");
+        const { provider } = subject;
+        const target = { path: "x", recursive: true };
+        const archive = { path: "/home/user", isGzip: false };
+        for (const refused of [
+          provider.deleteFile(foreign, target, call),
+          provider.listEntries(foreign, { path: "/home/user" }, call),
+          provider.readArchive(foreign, archive, call),
+          provider.writeArchive(foreign, archive, { stream: streamOf(bytes("x")) }, call),
+        ])
+          expect(await codeOf(refused)).toBe("sandbox_not_found");
         expect(await subject.provider.kill(foreign, 1, call)).toBeNull();
         expect((await subject.provider.exec(place, { command: ["echo"] }, call)).exitCode).toBe(0);
       });

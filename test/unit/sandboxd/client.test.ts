@@ -146,6 +146,7 @@ test("a cancelled read may still be sent what was on its way", async () => {
   ] as const) {
     stat.putUint(fieldTag[tag], 1, width);
   }
+  stat.put(fieldTag.revision, Buffer.alloc(24));
   peer.send(frameType.fileStat, 1, stat.finish());
   const { body } = await reading;
   await body.cancel();

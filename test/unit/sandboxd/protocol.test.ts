@@ -35,6 +35,7 @@ test("protocol.h holds the numbers of the contract, and no others", () => {
     ...asConstants("FRAME", snapshot.frameType),
     ...asConstants("FIELD", snapshot.fieldTag),
     ...asConstants("EXEC_FLAG", snapshot.execFlag),
+    ...asConstants("ENTRY_TYPE", snapshot.entryType),
     ...asConstants("EXIT_REASON", snapshot.exitReason),
     ...asConstants("ERROR", snapshot.sandboxdError),
   });

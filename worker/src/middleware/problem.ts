@@ -20,6 +20,9 @@ export function answerProblem(c: HonoContext, thrown: unknown): Response {
       "x-content-type-options": "nosniff",
       ...(leavesBody(c.req.raw, error.code) && { connection: "close" }),
       ...(errorTable[error.code].retryable && { "retry-after": retryAfterSeconds }),
+      ...(error.code === "range_not_satisfiable" && {
+        "content-range": `bytes */${error.facts?.size ?? "*"}`,
+      }),
       ...(error.code === "unauthenticated" && { "www-authenticate": 'Bearer realm="sandgate"' }),
       ...(error.code === "method_not_allowed" && { allow: String(error.facts?.allow ?? "") }),
     },

@@ -1,6 +1,7 @@
 import type * as z from "zod";
 import type { ApiRow } from "#contract/api";
 import { type ErrorCode, errorTable, Problem } from "#contract/errors";
+import { eventStreamType } from "#contract/events";
 import { IdempotencyKey } from "#contract/idempotency";
 import { RunId, SandboxId } from "#contract/ids";
 import { errorsByStatus } from "./errors.ts";
@@ -106,6 +107,7 @@ function successOf(row: ApiRow, write: Write): JsonObject {
           schema: write(row.result, "output"),
           ...(example !== undefined && { example }),
         },
+        ...(row.orStream && { [eventStreamType]: {} }),
       }
     : { [row.resultType ?? bytesType]: {} };
   return { description: row.status === 201 ? "Made." : "Done.", headers: requestIdOnly, content };

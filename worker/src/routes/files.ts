@@ -1,28 +1,71 @@
-import type { FileContent } from "../providers/provider.ts";
-import { readSandboxFile, writeSandboxFile } from "../sandboxes/files.ts";
+import { type FileContent, readHeaders } from "../providers/provider.ts";
+import {
+  deleteSandboxFile,
+  type FileDeps,
+  listSandboxEntries,
+  readSandboxArchive,
+  readSandboxFile,
+  writeSandboxArchive,
+  writeSandboxFile,
+} from "../sandboxes/files.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
 
-type Deps = MountDeps & Parameters<typeof readSandboxFile>[0];
+type Deps = MountDeps & FileDeps;
+const gzipType = "application/gzip";
+const gzipTypes = [gzipType, "application/x-gzip"];
+
+/** A tenant's bytes on our origin: a browser must neither run them, nor guess what they are, nor show them. */
+const tenantBytes = {
+  "content-disposition": "attachment",
+  "content-security-policy": "sandbox",
+  "x-content-type-options": "nosniff",
+};
 
 export function mountFiles(app: App, deps: Deps): void {
-  mount(app, deps, "readFile", async ({ ctx, id, query }) =>
-    bytesAnswer(await readSandboxFile(deps, ctx, id, query.path)),
-  );
+  mount(app, deps, "readFile", async ({ ctx, id, query, request }) => {
+    const sent = readHeaders.map((name) => [name, request.headers.get(name)] as const);
+    const headers = Object.fromEntries(sent.filter(([, value]) => value !== null));
+    const headOnly = request.method === "HEAD";
+    return fileAnswer(await readSandboxFile(deps, ctx, id, { path: query.path, headOnly, headers }));
+  });
   mount(app, deps, "writeFile", ({ ctx, id, query, body }) =>
     writeSandboxFile(deps, ctx, id, { path: query.path, stream: body }),
   );
+  mount(app, deps, "deleteFile", ({ ctx, id, query }) =>
+    deleteSandboxFile(deps, ctx, id, { path: query.path, recursive: query.recursive === "true" }),
+  );
+  mount(app, deps, "listEntries", ({ ctx, id, query }) => listSandboxEntries(deps, ctx, id, query));
+  mount(app, deps, "readArchive", async ({ ctx, id, query, request }) => {
+    const accepted = typesIn(request.headers.get("accept"));
+    const isGzip = gzipTypes.some((type) => accepted.includes(type));
+    const stream = await readSandboxArchive(deps, ctx, id, { path: query.path, isGzip });
+    const type = isGzip ? gzipType : "application/x-tar";
+    return new Response(stream, { headers: { ...tenantBytes, "content-type": type } });
+  });
+  mount(app, deps, "writeArchive", ({ ctx, id, query, body, request }) => {
+    const [type = ""] = typesIn(request.headers.get("content-type"));
+    const isGzip = gzipTypes.includes(type);
+    return writeSandboxArchive(deps, ctx, id, { path: query.path, isGzip, stream: body });
+  });
 }
 
-/** A tenant's bytes on our origin: a browser must neither run them, nor guess what they are, nor show them. */
-function bytesAnswer(file: FileContent): Response {
+function fileAnswer(file: FileContent): Response {
   return new Response(file.stream, {
+    status: file.status,
     headers: {
+      ...tenantBytes,
       "content-type": "application/octet-stream",
-      "content-length": String(file.size),
-      "content-disposition": "attachment",
-      "content-security-policy": "sandbox",
-      "x-content-type-options": "nosniff",
+      ...(file.status !== 304 && { "content-length": String(file.length) }),
+      "accept-ranges": "bytes",
+      etag: file.etag,
+      "last-modified": file.lastModified,
+      ...(file.contentRange && { "content-range": file.contentRange }),
       "x-sandgate-file-mode": file.mode,
     },
   });
+}
+
+/** The media types of a header, without their parameters. */
+function typesIn(header: string | null): string[] {
+  return (header ?? "").split(",").map((type) => type.split(";", 1)[0]?.trim().toLowerCase() ?? "");
 }

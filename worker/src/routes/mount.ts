@@ -37,17 +37,24 @@ export type Input<N extends ApiName> = {
   body: Row<N> extends { rawBodyMaxBytes: number } ? ReadableStream<Uint8Array> : Parsed<Row<N>, "body">;
   /** For `once`, on rows that make something. */
   asked: Row<N> extends { isIdempotent: true } ? Asked : undefined;
+  /** What few handlers look at: headers, the method of a HEAD, and parts of the path other than the sandbox. */
+  request: Request;
+  params: Record<string, string>;
 };
 export type Asked = { key: string | null; method: string; path: string; body: unknown };
 export type Answer<N extends ApiName> =
   Row<N> extends { result: infer S extends z.ZodType }
-    ? Promise<Row<N> extends { isIdempotent: true } ? Made<z.output<S>> : z.output<S>>
+    ? Promise<
+        | (Row<N> extends { isIdempotent: true } ? Made<z.output<S>> : z.output<S>)
+        | (Row<N> extends { orStream: true } ? Response : never)
+      >
     : Row<N>["status"] extends 204
       ? Promise<void>
       : Promise<Response>;
 export type Handler<N extends ApiName> = (input: Input<N>) => Answer<N>;
 
-type AnyInput = Record<Exclude<keyof Input<ApiName>, "ctx">, unknown> & { ctx: RequestCtx };
+type AnyInput = Pick<Input<ApiName>, "request" | "params"> &
+  Record<"id" | "query" | "body" | "asked", unknown> & { ctx: RequestCtx };
 
 /** Serves one row of the contract: its scope, its parsing, its limits and its answer all come from there. */
 export function mount<N extends ApiName>(app: App, deps: MountDeps, name: N, handler: Handler<N>): void {
@@ -84,7 +91,7 @@ async function inputOf(deps: MountDeps, row: ApiRow, c: HonoContext): Promise<An
   ctx.note("authMs", authenticatedAtMs - state.startedAtMs);
   ctx.note("parseMs", deps.now() - authenticatedAtMs);
   const asked = row.isIdempotent && { key, method: request.method, path: row.path, body };
-  return { ctx, id, query, body, asked };
+  return { ctx, id, query, body, asked, request, params: c.req.param() };
 }
 
 function keyOf(headers: Headers): string | null {

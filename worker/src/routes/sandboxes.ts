@@ -1,6 +1,5 @@
 import { createSandboxOnce } from "../sandboxes/create-once.ts";
 import { deleteSandbox } from "../sandboxes/delete.ts";
-import { execInSandbox } from "../sandboxes/exec.ts";
 import { getSandbox } from "../sandboxes/get.ts";
 import { listSandboxes } from "../sandboxes/list.ts";
 import { patchSandbox } from "../sandboxes/patch.ts";
@@ -9,8 +8,7 @@ import { type App, type MountDeps, mount } from "./mount.ts";
 type Deps = MountDeps &
   Parameters<typeof createSandboxOnce>[0] &
   Parameters<typeof listSandboxes>[0] &
-  Parameters<typeof patchSandbox>[0] &
-  Parameters<typeof execInSandbox>[0];
+  Parameters<typeof patchSandbox>[0];
 
 export function mountSandboxes(app: App, deps: Deps): void {
   mount(app, deps, "createSandbox", ({ ctx, body, asked }) => createSandboxOnce(deps, ctx, body, asked));
@@ -18,5 +16,4 @@ export function mountSandboxes(app: App, deps: Deps): void {
   mount(app, deps, "getSandbox", ({ ctx, id }) => getSandbox(deps, ctx, id));
   mount(app, deps, "patchSandbox", ({ ctx, id, body }) => patchSandbox(deps, ctx, id, body));
   mount(app, deps, "deleteSandbox", ({ ctx, id }) => deleteSandbox(deps, ctx, id));
-  mount(app, deps, "exec", ({ ctx, id, body }) => execInSandbox(deps, ctx, id, body));
 }

@@ -144,6 +144,7 @@ function requestOf({ code, command, stdin, env }: CreateRun, timeoutMs: number):
     cwd: homePath,
     timeoutMs,
     killOrphans: true,
+    maxOutputBytes: limits.runOutputMaxBytes,
     ...(stdin !== undefined && { stdin }),
     ...(env && { env }),
   };

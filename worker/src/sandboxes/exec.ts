@@ -3,6 +3,7 @@ import type { SandboxId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import type { Ctx } from "../context.ts";
 import type { Db } from "../db/client.ts";
+import { AppError } from "../errors.ts";
 import type { Directory } from "../hosts/directory.ts";
 import type { SandboxProvider } from "../providers/provider.ts";
 import { onHost } from "./on-host.ts";
@@ -19,6 +20,7 @@ export async function execInSandbox(
   id: SandboxId,
   input: ExecRequest,
 ): Promise<ExecResult> {
+  if ((input.timeoutMs ?? 0) > limits.execBufferedMaxMs) throw tooLong();
   const commandMs = input.timeoutMs ?? limits.execBufferedMaxMs;
   const call = {
     requestId: ctx.requestId,
@@ -27,4 +29,15 @@ export async function execInSandbox(
     ...(ctx.signal && { signal: ctx.signal() }),
   };
   return onHost(deps, ctx, id, (place) => deps.provider.exec(place, input, call));
+}
+
+function tooLong(): AppError {
+  const message = `must be at most ${limits.execBufferedMaxMs} unless the answer is a stream`;
+  return new AppError(
+    "invalid_request",
+    "For a longer command ask for a stream with `Accept: text/event-stream`.",
+    {
+      issues: [{ path: "timeoutMs", message }],
+    },
+  );
 }

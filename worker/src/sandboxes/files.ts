@@ -1,36 +1,79 @@
-import type { WrittenFile } from "#contract/files";
+import type { EntriesQuery, EntryPage, WrittenFile } from "#contract/files";
 import type { SandboxId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import type { Ctx } from "../context.ts";
 import type { Db } from "../db/client.ts";
 import type { Directory } from "../hosts/directory.ts";
-import type { FileContent, SandboxProvider } from "../providers/provider.ts";
+import type { ArchiveWish, FileContent, ReadWish, SandboxProvider } from "../providers/provider.ts";
 import { onHost } from "./on-host.ts";
 
-type Deps = { db: Db; directory: Directory; provider: SandboxProvider };
+export type FileDeps = { db: Db; directory: Directory; provider: SandboxProvider };
+type Content = { stream: ReadableStream<Uint8Array> };
 
 /** @throws AppError with the codes of the `readFile` row */
-export async function readSandboxFile(
-  deps: Deps,
+export function readSandboxFile(
+  deps: FileDeps,
   ctx: Ctx,
   id: SandboxId,
-  path: string,
+  { path, ...wish }: ReadWish & { path: string },
 ): Promise<FileContent> {
   const call = callOf(ctx, limits.hostCallDeadlineMs);
-  return onHost(deps, ctx, id, (place) => deps.provider.readFile(place, path, call));
+  return onHost(deps, ctx, id, (place) => deps.provider.readFile(place, path, wish, call));
 }
 
 /** @throws AppError with the codes of the `writeFile` row */
-export async function writeSandboxFile(
-  deps: Deps,
+export function writeSandboxFile(
+  deps: FileDeps,
   ctx: Ctx,
   id: SandboxId,
-  file: { path: string; stream: ReadableStream<Uint8Array> },
+  { path, stream }: Content & { path: string },
 ): Promise<WrittenFile> {
   const call = callOf(ctx, limits.fileWriteDeadlineMs);
-  return onHost(deps, ctx, id, (place) =>
-    deps.provider.writeFile(place, file.path, { stream: file.stream }, call),
-  );
+  return onHost(deps, ctx, id, (place) => deps.provider.writeFile(place, path, { stream }, call));
+}
+
+/** @throws AppError with the codes of the `deleteFile` row */
+export function deleteSandboxFile(
+  deps: FileDeps,
+  ctx: Ctx,
+  id: SandboxId,
+  target: { path: string; recursive: boolean },
+): Promise<void> {
+  const call = callOf(ctx, limits.fileDeleteDeadlineMs);
+  return onHost(deps, ctx, id, (place) => deps.provider.deleteFile(place, target, call));
+}
+
+/** @throws AppError with the codes of the `listEntries` row */
+export function listSandboxEntries(
+  deps: FileDeps,
+  ctx: Ctx,
+  id: SandboxId,
+  query: EntriesQuery,
+): Promise<EntryPage> {
+  const call = callOf(ctx, limits.hostCallDeadlineMs);
+  return onHost(deps, ctx, id, (place) => deps.provider.listEntries(place, query, call));
+}
+
+/** @throws AppError with the codes of the `readArchive` row; the stream fails where packing does */
+export function readSandboxArchive(
+  deps: FileDeps,
+  ctx: Ctx,
+  id: SandboxId,
+  archive: ArchiveWish,
+): Promise<ReadableStream<Uint8Array>> {
+  const call = callOf(ctx, limits.archiveStartDeadlineMs);
+  return onHost(deps, ctx, id, (place) => deps.provider.readArchive(place, archive, call));
+}
+
+/** @throws AppError with the codes of the `writeArchive` row */
+export function writeSandboxArchive(
+  deps: FileDeps,
+  ctx: Ctx,
+  id: SandboxId,
+  { stream, ...archive }: ArchiveWish & Content,
+): Promise<void> {
+  const call = callOf(ctx, limits.fileWriteDeadlineMs);
+  return onHost(deps, ctx, id, (place) => deps.provider.writeArchive(place, archive, { stream }, call));
 }
 
 function callOf(ctx: Ctx, deadlineMs: number) {

@@ -18,8 +18,14 @@ const passedOn = {
   too_many_execs: "The sandbox runs as many commands at once as it can. Wait for one to end.",
   exec_interrupted: "The command was stopped before it began. It may be sent again.",
   exec_lost: "The sandbox stopped answering; whether the command finished is not known.",
+  exec_not_found: "There is no command with this id in the sandbox, or it ended too long ago.",
   file_not_found: "There is no file at this path.",
   not_a_file: "There is something other than a regular file at this path.",
+  not_a_folder: "There is something other than a folder at this path.",
+  folder_not_empty: "The folder is not empty. Delete it with recursive=true, or what is in it first.",
+  range_not_satisfiable: "The file does not have these bytes.",
+  archive_invalid: "This is no tar archive that can be unpacked here; gzip needs its content type.",
+  archive_unsupported: "The template has no tar program, or no gzip.",
   path_refused: "This path cannot be used.",
   file_permission_denied: "The sandbox user may not do this to this path.",
   payload_too_large: `A file may have at most ${limits.fileMaxBytes} bytes.`,
@@ -29,7 +35,7 @@ const passedOn = {
 const HostProblem = z.object({
   code: z.string(),
   detail: z.string().optional(),
-  facts: z.object({ endReason: EndReason.optional() }).optional(),
+  facts: z.object({ endReason: EndReason.optional(), size: z.int().optional() }).optional(),
 });
 
 const problemMaxBytes = 64 * 1024;
@@ -43,8 +49,9 @@ export async function refusalOf(response: Response): Promise<AppError> {
   const code = problem?.code;
   const cause = new Error(`The host answered ${response.status}: ${text.slice(0, 500)}`);
   if (code !== undefined && isPassedOn(code)) {
-    const endReason = problem?.facts?.endReason;
-    return new AppError(code, passedOn[code], { cause, ...(endReason && { facts: { endReason } }) });
+    const { endReason, size } = problem?.facts ?? {};
+    const facts = { ...(endReason && { endReason }), ...(size !== undefined && { size }) };
+    return new AppError(code, passedOn[code], { cause, ...(Object.keys(facts).length > 0 && { facts }) });
   }
   if (code === "unavailable") return unreachable(cause);
   return new AppError("internal", "The sandbox's host could not do this.", { cause });

@@ -1,5 +1,5 @@
 import { requestIdHeader } from "#contract/signature";
-import type { Bytes } from "../../bytes.ts";
+import { type Bytes, toBytes } from "../../bytes.ts";
 import type { Clock } from "../../context.ts";
 import { AppError, appErrorIn } from "../../errors.ts";
 import type { HostKeys } from "../../hosts/keys.ts";
@@ -14,8 +14,18 @@ export type HostRequest = {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   pathAndQuery: string;
   generation: string;
+  /** Of the caller, or about the answer; the signature does not cover them. */
+  headers?: Record<string, string>;
   body?: { content: Bytes | ReadableStream<Uint8Array>; type: string };
 };
+
+export type Send = <T>(request: HostRequest, read: (response: Response) => Promise<T>) => Promise<T>;
+
+export const sandboxPath = (place: Place, rest = "") => `/v1/sandboxes/${place.sandboxId}${rest}`;
+
+export function json(value: unknown) {
+  return { content: toBytes(JSON.stringify(value)), type: "application/json" };
+}
 
 /**
  * Sends one signed request and hands its answer to `read`, all within the call's deadline.
@@ -41,7 +51,12 @@ export async function callHost<T>(
     if (call.signal?.aborted) giveUp();
     const response = await deps.fetch(url, {
       method,
-      headers: { ...headers, [requestIdHeader]: call.requestId, ...(body && { "content-type": body.type }) },
+      headers: {
+        ...request.headers,
+        ...headers,
+        [requestIdHeader]: call.requestId,
+        ...(body && { "content-type": body.type }),
+      },
       body: content,
       // Only the host itself may answer for its sandboxes.
       redirect: "manual",

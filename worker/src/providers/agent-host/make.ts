@@ -1,21 +1,9 @@
-import { type ExecRequest, ExecResult } from "#contract/exec";
-import { WrittenFile } from "#contract/files";
 import { type HostCreate, HostCreated, SandboxEnd } from "#contract/host";
-import { limits } from "#contract/limits";
-import { absolutePath } from "#contract/text";
-import { inTime, readOrStream, toBytes } from "../../bytes.ts";
-import { AppError } from "../../errors.ts";
-import type { Call, FileContent, Place, SandboxProvider } from "../provider.ts";
-import { lost, parseAnswer, refusalOf } from "./answers.ts";
-import { callHost, type Deps, type HostRequest } from "./call.ts";
-
-const sandboxPath = (place: Place, rest = "") => `/v1/sandboxes/${place.sandboxId}${rest}`;
-const filesPath = (place: Place, path: string) =>
-  sandboxPath(place, `/files?path=${encodeURIComponent(absolutePath(path))}`);
-
-function json(value: unknown) {
-  return { content: toBytes(JSON.stringify(value)), type: "application/json" };
-}
+import type { Call, Place, SandboxProvider } from "../provider.ts";
+import { parseAnswer, refusalOf } from "./answers.ts";
+import { callHost, type Deps, type HostRequest, json, type Send, sandboxPath } from "./call.ts";
+import { execCalls } from "./exec.ts";
+import { fileCalls } from "./files.ts";
 
 /** Sandboxes on our own agent-hosts, over signed HTTP. */
 export function agentHostProvider(deps: Deps): SandboxProvider {
@@ -51,36 +39,11 @@ export function agentHostProvider(deps: Deps): SandboxProvider {
         },
       ),
 
-    exec: (place, request, call) => exec(send, { place, request, call }),
+    ...execCalls(send),
 
-    readFile: (place, path, call) =>
-      send(
-        { place, call, method: "GET", pathAndQuery: filesPath(place, path), generation: "-" },
-        fileContentOf,
-      ),
-
-    async writeFile(place, path, body, call) {
-      const head = readOrStream(body.stream, limits.signedBodyMaxBytes);
-      const content = await inTime(head, limits.bodyDeadlineMs);
-      return send(
-        {
-          place,
-          call,
-          method: "PUT",
-          pathAndQuery: filesPath(place, path),
-          generation: "-",
-          body: { content, type: "application/octet-stream" },
-        },
-        async (response) => {
-          if (!response.ok) throw await refusalOf(response);
-          return parseAnswer(response, WrittenFile);
-        },
-      );
-    },
+    ...fileCalls(send),
   };
 }
-
-type Send = <T>(request: HostRequest, read: (response: Response) => Promise<T>) => Promise<T>;
 
 function create(send: Send, { place, spec, call }: { place: Place; spec: HostCreate; call: Call }) {
   const request: HostRequest = {
@@ -96,39 +59,4 @@ function create(send: Send, { place, spec, call }: { place: Place; spec: HostCre
     if (response.ok) return parseAnswer(response, HostCreated);
     throw await refusalOf(response);
   });
-}
-
-async function exec(
-  send: Send,
-  { place, request, call }: { place: Place; request: ExecRequest; call: Call },
-) {
-  const hostRequest: HostRequest = {
-    place,
-    call,
-    method: "POST",
-    pathAndQuery: sandboxPath(place, "/exec"),
-    generation: "-",
-    body: json(request),
-  };
-  try {
-    return await send(hostRequest, async (response) => {
-      if (!response.ok) throw await refusalOf(response);
-      return parseAnswer(response, ExecResult);
-    });
-  } catch (error) {
-    // A command that was sent may have run: saying `host_unreachable` would invite a second run of it.
-    if (error instanceof AppError && error.isOutcomeUnknown) throw lost(error);
-    throw error;
-  }
-}
-
-async function fileContentOf(response: Response): Promise<FileContent> {
-  if (!response.ok) throw await refusalOf(response);
-  const size = Number(response.headers.get("x-sandgate-file-size") ?? Number.NaN);
-  const mode = response.headers.get("x-sandgate-file-mode") ?? "";
-  if (!Number.isSafeInteger(size) || size < 0 || !/^[0-7]{4}$/.test(mode)) {
-    await response.body?.cancel();
-    throw new AppError("internal", "The sandbox's host gave an answer that cannot be used.");
-  }
-  return { stream: response.body ?? new ReadableStream({ start: (c) => c.close() }), size, mode };
 }

@@ -1,0 +1,86 @@
+import { limits } from "#contract/limits";
+import { HostError } from "../errors.ts";
+import { EventRing } from "./ring.ts";
+
+export type StreamOwner = { sandboxId: string; tenantId: string };
+export type ExecStream = StreamOwner & { execId: string; ring: EventRing };
+type Held = { streams: Set<ExecStream>; bytes: number };
+
+/** Every command stream that can still be read, bounded per sandbox and in all, until a while after its end. */
+export class ExecStreams {
+  readonly #streams = new Map<string, ExecStream>();
+  readonly #bySandbox = new Map<string, Held>();
+  #bytes = 0;
+
+  get heldBytes(): number {
+    return this.#bytes;
+  }
+
+  /** @throws HostError `too_many_execs` when as many are under way as a host takes. */
+  open(owner: StreamOwner, execId: string, onAbandoned: () => void): ExecStream {
+    if (this.#streams.size >= limits.execStreamsHostMax) this.#dropOldestEnded();
+    const held = this.#bySandbox.get(owner.sandboxId) ?? { streams: new Set(), bytes: 0 };
+    const stream: ExecStream = {
+      ...owner,
+      execId,
+      ring: new EventRing({
+        onAbandoned,
+        onHeld: (change) => {
+          held.bytes += change;
+          this.#bytes += change;
+          if (change > 0) this.#keepToBounds(held);
+        },
+      }),
+    };
+    held.streams.add(stream);
+    this.#bySandbox.set(owner.sandboxId, held);
+    this.#streams.set(execId, stream);
+    return stream;
+  }
+
+  /** The stream of that id, when it is this tenant's and this sandbox's. */
+  find(execId: string, { sandboxId, tenantId }: StreamOwner): ExecStream | undefined {
+    const stream = this.#streams.get(execId);
+    return stream?.sandboxId === sandboxId && stream.tenantId === tenantId ? stream : undefined;
+  }
+
+  /** The command has ended: who lost the connection has a while to read the rest. */
+  forgetLater(stream: ExecStream): void {
+    setTimeout(() => this.forget(stream), limits.execStreamKeptMs).unref();
+  }
+
+  forget(stream: ExecStream): void {
+    if (!this.#streams.delete(stream.execId)) return;
+    const held = this.#bySandbox.get(stream.sandboxId);
+    if (!held) return;
+    held.streams.delete(stream);
+    held.bytes -= stream.ring.heldBytes;
+    this.#bytes -= stream.ring.heldBytes;
+    if (held.streams.size === 0) this.#bySandbox.delete(stream.sandboxId);
+  }
+
+  #keepToBounds(held: Held): void {
+    if (held.bytes > limits.execStreamsSandboxBytes) relieve(this, held, limits.execStreamsSandboxBytes / 2);
+    if (this.#bytes <= limits.execStreamsHostBytes) return;
+    const most = [...this.#bySandbox.values()].reduce((a, b) => (b.bytes > a.bytes ? b : a));
+    relieve(this, most, most.bytes / 2);
+  }
+
+  #dropOldestEnded(): void {
+    for (const stream of this.#streams.values()) {
+      if (!stream.ring.isEnded || stream.ring.isRead) continue;
+      this.forget(stream);
+      return;
+    }
+    throw new HostError("too_many_execs", "Wait for a command on this host to end, then try again.");
+  }
+}
+
+/** By half, so that it is not done for every event: what has ended goes first, then the oldest that nobody awaits. */
+function relieve(streams: ExecStreams, held: Held, toBytes: number): void {
+  const enough = () => held.bytes <= toBytes;
+  for (const stream of held.streams) {
+    if (!enough() && stream.ring.isEnded && !stream.ring.isRead) streams.forget(stream);
+  }
+  for (const { ring } of held.streams) if (!enough()) ring.shrink(ring.heldBytes / 2);
+}

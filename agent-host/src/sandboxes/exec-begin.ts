@@ -1,0 +1,34 @@
+import type { ExecRequest } from "#contract/exec";
+import { limits } from "#contract/limits";
+import { homePath } from "#contract/text";
+import type { ExecHandle, ExecSink } from "../sandboxd/exec.ts";
+import type { Live } from "./registry.ts";
+
+/** Starts a public request's command in the sandbox, and feeds it its input. */
+export function beginExec(live: Live, request: ExecRequest, sink: ExecSink): ExecHandle {
+  const { command, env, stdin, timeoutMs } = request;
+  const handle = live.member.connection.exec(
+    {
+      argv: typeof command === "string" ? ["/bin/sh", "-c", command] : command,
+      cwd: request.cwd ?? homePath,
+      ...(env && { env }),
+      ...(timeoutMs !== undefined && { timeoutMs }),
+      graceMs: limits.execGraceMs,
+      killOrphans: request.killOrphans ?? false,
+      stdin: stdin !== undefined,
+    },
+    sink,
+  );
+  if (stdin !== undefined) void feed(handle, stdin);
+  return handle;
+}
+
+/** A command may end without reading its input; that is its right and no failure. */
+async function feed(handle: ExecHandle, stdin: string): Promise<void> {
+  try {
+    await handle.write(Buffer.from(stdin));
+    handle.endStdin();
+  } catch {
+    // The exit tells what happened.
+  }
+}

@@ -1,0 +1,47 @@
+import type * as z from "zod";
+import type { ErrorCode } from "./errors.ts";
+
+export const scopes = [
+  "sandbox:read",
+  "sandbox:write",
+  "exec",
+  "files:read",
+  "files:write",
+  "runs:read",
+  "runs:write",
+] as const;
+export type Scope = (typeof scopes)[number];
+
+/** One public endpoint. Registration, validation, documentation and the security suite all read the row. */
+export type ApiRow = {
+  method: "get" | "post" | "put" | "patch" | "delete";
+  /** `:id` stands for a sandbox id, `:execId` for a command's. */
+  path: string;
+  summary: string;
+  /** `null` = open to everyone. */
+  scope: Scope | null;
+  /** Tokens taken from the bucket of the tenant. */
+  tokens: number;
+  query?: z.ZodType;
+  body?: z.ZodType;
+  /** The body is bytes, streamed and bounded by this, never parsed. */
+  rawBodyMaxBytes?: number;
+  /** It makes something: with an `Idempotency-Key` it makes it once, and says the same again to whoever repeats it. */
+  isIdempotent?: true;
+  /** Absent = bytes or a stream (`status` 200), or nothing (204). */
+  result?: z.ZodType;
+  /** With `Accept: text/event-stream` the answer is a stream of events in place of the result. */
+  orStream?: true;
+  /** What bytes are; `application/octet-stream` when absent. */
+  resultType?: string;
+  status: number;
+  /** The answer in place of `status` while what was made has not ended. */
+  pendingStatus?: number;
+  errors: readonly ErrorCode[];
+  /** A request that a test sends to a real stack, and what may come back. */
+  example?: { query?: Record<string, string>; body?: unknown; result?: unknown };
+};
+
+/** Where the rows of one sandbox are, and what each of them may answer. */
+export const sandbox = "/v1/sandboxes/:id";
+export const onSandbox = ["sandbox_not_found", "sandbox_ended", "host_unreachable"] as const;
