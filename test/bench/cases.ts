@@ -56,7 +56,7 @@ export async function execCases({ stack, docker, rounds }: Bench): Promise<Row[]
     const perSecond = await throughput(rounds * 20, workers, async () => {
       expectExit(0, (await api.exec(id, ["true"])).exitCode);
     });
-    rates.push({ name: `exec true, ${workers} at once`, perSecond });
+    rates.push({ name: `exec true, ${workers} at once`, value: perSecond, unit: "a second" });
   }
   await docker.remove(container);
   await api.delete(id);

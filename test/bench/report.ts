@@ -3,7 +3,7 @@ import { cpus, release, totalmem } from "node:os";
 import type { Sample } from "./measure.ts";
 
 type Latency = { name: string } & Sample;
-export type Row = (Latency & { baseline?: Latency }) | { name: string; perSecond: number };
+export type Row = (Latency & { baseline?: Latency }) | { name: string; value: number; unit: string };
 
 /** What the figures were measured on; without it they mean little. */
 export function environmentOf(engineVersion: string) {
@@ -41,7 +41,8 @@ export function formatTable(rows: Row[]): string {
 }
 
 function cells(row: Row): string[] {
-  if ("perSecond" in row) return [row.name, "", "", "", "", "", `${Math.round(row.perSecond)}/s`];
+  if ("unit" in row)
+    return [row.name, "", "", "", "", "", `${row.value.toFixed(row.value < 10 ? 2 : 0)} ${row.unit}`];
   const ms = (value: number) => value.toFixed(2);
   const ratio = row.baseline ? `${(row.baseline.p50 / row.p50).toFixed(1)}x faster` : "";
   return [row.name, String(row.n), ms(row.p50), ms(row.p95), ms(row.p99), ms(row.min), ratio];

@@ -59,6 +59,8 @@ export const limits = {
   /** No event is longer: every byte of an output event may need six, and a problem is short. */
   streamEventMaxBytes: 512 * 1024,
   streamCommentMs: 15_000,
+  /** Of a stream whose reader must not be missed: some runtimes notice who has gone only when they send something. */
+  tiedStreamCommentMs: 500,
 
   metadataMaxEntries: 32,
   metadataKeyMaxChars: 64,

@@ -1,13 +1,16 @@
 import { eventFrame, keepAliveComment } from "#contract/events";
-import { limits } from "#contract/limits";
 import { HostError } from "../errors.ts";
 import { problemOf } from "../problem.ts";
-import type { EventRing } from "./ring.ts";
+import type { ExecStream } from "./streams.ts";
 
 const comment = Buffer.from(keepAliveComment);
 
 /** A ring's events after a number, as the bytes of an answer: up to the last event, or until somebody else reads. */
-export function eventBody(ring: EventRing, after: number, requestId: string): ReadableStream<Uint8Array> {
+export function eventBody(
+  { ring, silenceMs }: Pick<ExecStream, "ring" | "silenceMs">,
+  after: number,
+  requestId: string,
+): ReadableStream<Uint8Array> {
   let wake: () => void = () => undefined;
   let isGone = false;
   const replaced = new HostError("conflict", "Another reader has taken this stream over.");
@@ -17,7 +20,7 @@ export function eventBody(ring: EventRing, after: number, requestId: string): Re
   /** @returns false when there was nothing new for as long as a connection may be silent. */
   const somethingNew = () =>
     new Promise<boolean>((resolve) => {
-      const timer = setTimeout(() => resolve(false), limits.streamCommentMs);
+      const timer = setTimeout(() => resolve(false), silenceMs);
       wake = () => {
         clearTimeout(timer);
         resolve(true);

@@ -3,7 +3,12 @@ import { HostError } from "../errors.ts";
 import { EventRing } from "./ring.ts";
 
 export type StreamOwner = { sandboxId: string; tenantId: string };
-export type ExecStream = StreamOwner & { execId: string; ring: EventRing };
+export type ExecStream = StreamOwner & {
+  execId: string;
+  ring: EventRing;
+  /** How long its connection may be silent. */
+  silenceMs: number;
+};
 type Held = { streams: Set<ExecStream>; bytes: number };
 
 /** Every command stream that can still be read, bounded per sandbox and in all, until a while after its end. */
@@ -17,12 +22,18 @@ export class ExecStreams {
   }
 
   /** @throws HostError `too_many_execs` when as many are under way as a host takes. */
-  open(owner: StreamOwner, execId: string, onAbandoned: () => void): ExecStream {
+  open(
+    owner: StreamOwner,
+    execId: string,
+    onAbandoned: () => void,
+    silenceMs: number = limits.streamCommentMs,
+  ): ExecStream {
     if (this.#streams.size >= limits.execStreamsHostMax) this.#dropOldestEnded();
     const held = this.#bySandbox.get(owner.sandboxId) ?? { streams: new Set(), bytes: 0 };
     const stream: ExecStream = {
       ...owner,
       execId,
+      silenceMs,
       ring: new EventRing({
         onAbandoned,
         onHeld: (change) => {

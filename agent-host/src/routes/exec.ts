@@ -34,7 +34,7 @@ export function execRoutes<E extends SignedEnv>(app: Hono<E>, deps: ExecStreamDe
 }
 
 function eventAnswer<E extends SignedEnv>(c: Context<E>, stream: ExecStream, after: number): Response {
-  return c.body(eventBody(stream.ring, after, requestIdOf(c)), 200, {
+  return c.body(eventBody(stream, after, requestIdOf(c)), 200, {
     "content-type": eventStreamType,
     [execIdHeader]: stream.execId,
     // Said here, so that the server does not wait for a second event to see whether the answer is short.

@@ -31,8 +31,10 @@ export async function startExecStream(
   options: StreamOptions,
 ): Promise<ExecStream> {
   const { sandboxId, tenantId } = live.lease;
-  const onAbandoned = () => options.isCanceledOnDisconnect && handle.kill();
-  const stream = deps.streams.open({ sandboxId, tenantId }, newExecId(), onAbandoned);
+  const isTied = options.isCanceledOnDisconnect;
+  const onAbandoned = () => isTied && handle.kill();
+  const silenceMs = isTied ? limits.tiedStreamCommentMs : limits.streamCommentMs;
+  const stream = deps.streams.open({ sandboxId, tenantId }, newExecId(), onAbandoned, silenceMs);
   const output = new StreamedOutput(stream, request);
   const wasOom = oomWatch(deps.runtime, live);
   let onStarted: () => void = () => undefined;

@@ -2,13 +2,25 @@ import { expect, test } from "vitest";
 import { type ApiRow, api as contract } from "#contract/api";
 import { tagOf } from "#worker/openapi/operation";
 import type { Api } from "../../support/api.ts";
+import { collect } from "../../support/events.ts";
+
+type Thing = { id: string; execId?: string; end: () => Promise<void> };
 
 /** What an `:id` stands for, by the first folder of the path; it is made for one example and ended after it. */
-const things: Record<string, (api: Api) => Promise<{ id: string; end: () => Promise<void> }>> = {
-  async sandboxes(api) {
+const things: Record<string, (api: Api, row: ApiRow) => Promise<Thing>> = {
+  async sandboxes(api, row) {
     const { id } = await api.create();
+    // What the examples are about: a file in a folder, and a command that has printed something.
+    await api.write(id, "notes/hello.txt", "hello\n");
+    const isAboutExec = row.path.includes(":execId");
+    const stream = isAboutExec ? await api.stream(id, { command: "echo hello" }) : undefined;
+    if (stream) await collect(stream.events);
     // The example itself may have ended it, which is no fault.
-    return { id, end: async () => void (await api.call("DELETE", `/v1/sandboxes/${id}`)) };
+    return {
+      id,
+      execId: stream?.execId ?? "",
+      end: async () => void (await api.call("DELETE", `/v1/sandboxes/${id}`)),
+    };
   },
   async runs(api) {
     const begun = await api.call("POST", "/v1/runs", { command: "sleep 30" });
@@ -24,18 +36,21 @@ export function examplesSuite(api: () => Api): void {
     if (!row.path.includes(":")) return expectExample(api(), row, row.path);
     const make = things[tagOf(row)];
     if (!make) throw new Error(`Say in this file how to make what the :id of ${name} stands for.`);
-    const { id, end } = await make(api());
+    const { id, execId = "", end } = await make(api(), row);
     try {
-      await expectExample(api(), row, row.path.replace(":id", id));
+      await expectExample(api(), row, row.path.replace(":id", id).replace(":execId", execId));
     } finally {
       await end();
     }
   });
 }
 
+const emptyArchive = new Uint8Array(10_240);
+
 async function expectExample(api: Api, row: ApiRow, path: string): Promise<void> {
   const query = new URLSearchParams(row.example?.query).toString();
-  const body = row.rawBodyMaxBytes === undefined ? (row.example?.body as object | undefined) : "hello\n";
+  const bytes = row.path.endsWith("/archive") ? emptyArchive : "hello\n";
+  const body = row.rawBodyMaxBytes === undefined ? (row.example?.body as object | undefined) : bytes;
   const response = await api.call(row.method.toUpperCase(), query === "" ? path : `${path}?${query}`, body);
   const text = await response.text();
   expect([response.status, text]).toEqual([row.status, expect.any(String)]);

@@ -5,6 +5,7 @@ import { limits } from "#contract/limits";
 import { Api } from "../../support/api.ts";
 import { logsOf } from "../../support/logs.ts";
 import type { TestStack } from "../../support/stack.ts";
+import { dataPlaneSuite } from "./data-plane.ts";
 import { examplesSuite } from "./examples.ts";
 
 const problemOf = async (response: Response) => (await response.json()) as Problem;
@@ -32,6 +33,10 @@ export function apiSuite(name: string, makeStack: () => Promise<TestStack>): voi
     }
 
     examplesSuite(() => api);
+    dataPlaneSuite(
+      () => stack,
+      () => api,
+    );
 
     test("only a valid key gets in, and a made-up one looks like a missing one", async () => {
       const madeUp = new Api(stack.url, `e2b_${"0".repeat(40)}`);

@@ -16,7 +16,8 @@ function opened(streams = new ExecStreams(), of = owner) {
     stream.ring.append("stdout", (seq) => ({ seq, data: text, encoding: "utf8" }));
   return { ...stream, stream, streams, print, abandoned: () => abandoned };
 }
-const read = (ring: ReturnType<typeof opened>["ring"], after = 0) => eventBody(ring, after, "req_1");
+const read = (ring: ReturnType<typeof opened>["ring"], after = 0) =>
+  eventBody({ ring, silenceMs: limits.streamCommentMs }, after, "req_1");
 const events = async (body: ReadableStream<Uint8Array>) =>
   (await collect(eventsOf(body))).events.map(({ id, event }) => `${id} ${event}`);
 
