@@ -20,7 +20,10 @@ async function main(): Promise<void> {
   });
   const host = await starting;
   for (const finding of host.findings) log.info({ finding }, formatFinding(finding));
-  log.info({ event: "ready", url: host.url, findings: host.findings }, "the agent-host is ready");
+  const ready = { event: "ready", url: host.url, findings: host.findings };
+  // Who started us waits for this line, whatever is logged otherwise.
+  if (process.argv.includes("--stop-with-parent")) process.stdout.write(`${JSON.stringify(ready)}\n`);
+  else log.info(ready, "the agent-host is ready");
 }
 
 /** A signal that comes before the host is up waits for it: half a start would leave its containers behind. */

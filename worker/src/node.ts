@@ -30,7 +30,10 @@ async function main(): Promise<void> {
   const deps = makeDeps({ client, config, log, background, fetch: nodeFetch });
   const server = await listen(deps, values.SANDGATE_BIND, values.SANDGATE_PORT);
   const drain = watchRequests(server);
-  log({ level: "info", event: "ready", bind: values.SANDGATE_BIND, port: values.SANDGATE_PORT });
+  const ready = { event: "ready", bind: values.SANDGATE_BIND, port: values.SANDGATE_PORT } as const;
+  // Who started us waits for this line, whatever is logged otherwise.
+  if (process.argv.includes("--stop-with-parent")) process.stdout.write(`${JSON.stringify(ready)}\n`);
+  else log({ level: "info", ...ready });
   const timer = setInterval(() => background("sweep", runSweep(deps)), config.sweepMs);
 
   const stop = async () => {
