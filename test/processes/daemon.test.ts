@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
-const folder = fileURLToPath(new URL("../../../agent-host/sandboxd", import.meta.url));
+const folder = fileURLToPath(new URL("../../agent-host/sandboxd", import.meta.url));
 
 // A missing compiler fails these tests: the daemon is half of the project.
 function make(...goals: string[]): string {
