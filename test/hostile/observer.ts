@@ -43,7 +43,7 @@ export async function observe(sandboxId: string, dataDir: string): Promise<HostV
   if (!found) throw new Error("The engine has no container for this sandbox.");
   const inspect = () => get<Inspected>(`/containers/${found.Id}/json`);
   const pid1 = (await inspect()).State.Pid;
-  const cgroup = cgroupPathsOf(pid1);
+  const cgroup = cgroupPathsOf(pid1, found.Id);
   const uid = Number(/--uid\0(\d+)/.exec(readFileSync(`/proc/${pid1}/cmdline`, "utf8"))?.[1]);
   expect(uid).toBeGreaterThan(0);
   return {

@@ -29,7 +29,10 @@ export async function containersOf(hostId: string): Promise<Container[]> {
   }));
 }
 
-/** The pid of a container's PID 1, as this machine sees it. */
+/**
+ * The pid of a container's PID 1, as this machine sees it.
+ * @throws Error when it does not run: a signal to the 0 that the engine then says would go to the tests themselves.
+ */
 export async function firstProcessOf({ id }: Pick<Container, "id">): Promise<number> {
   const path = `/containers/${id}/json`;
   const inspected = await engine.json<{ State: { Pid: number } }>({
@@ -37,6 +40,7 @@ export async function firstProcessOf({ id }: Pick<Container, "id">): Promise<num
     path,
     deadlineMs: engineMs,
   });
+  if (inspected.State.Pid <= 0) throw new Error(`The container ${id} does not run.`);
   return inspected.State.Pid;
 }
 

@@ -9,12 +9,23 @@ type ReadText = (path: string) => string;
 const readText: ReadText = (path) => readFileSync(path, "utf8");
 
 /**
- * Finds a process' cgroup folders from /proc, so that any cgroup driver and any parent folder will do.
- * @throws Error when the process is gone or a controller that we need is not mounted.
+ * Finds a container's cgroup folders by its first process, so that any cgroup driver and any parent folder will do.
+ * What is found is frozen and killed as a whole, and a process that is ending shows as a member of the root, a pid
+ * that was given out anew as a member of anything: only folders that bear the container's name are its own.
+ * @throws Error when the process is gone, is another's, or a controller that we need is not mounted.
  */
-export function cgroupPathsOf(pid: number, read: ReadText = readText): CgroupPaths {
+export function cgroupPathsOf(pid: number, containerId: string, read: ReadText = readText): CgroupPaths {
   const mounts = parseMounts(read("/proc/self/mountinfo"));
   const membership = parseMembership(read(`/proc/${pid}/cgroup`));
+  const paths = findFolders(mounts, membership);
+  for (const [name, path] of Object.entries(paths)) {
+    if (name !== "version" && !String(path).includes(containerId))
+      throw new Error(`The process ${pid} is not in the container's cgroup ${name}; it has ended.`);
+  }
+  return paths;
+}
+
+function findFolders(mounts: Mount[], membership: Map<string, string>): CgroupPaths {
   if (membership.has("memory")) {
     return {
       version: 1,

@@ -46,11 +46,11 @@ test("an engine that somebody else started is used and never stopped", async () 
     isReady: async () => (await readPidFile(paths.pidFile)) !== undefined,
     waitMs: 20_000,
   });
-  const pid = await readPidFile(paths.pidFile);
+  const pid = (await readPidFile(paths.pidFile)) ?? Number.NaN;
   expect(await ensure()).toMatchObject({ startedByUs: false, startedNow: false });
   await stopDaemon(paths, runner);
   expect(await readPidFile(paths.pidFile)).toBe(pid);
-  process.kill(pid ?? 0, "SIGTERM");
+  process.kill(pid, "SIGTERM");
   await expect.poll(() => readPidFile(paths.pidFile), { timeout: 20_000 }).toBeUndefined();
 });
 

@@ -40,7 +40,7 @@ function reading(mountinfo: string, membership: string) {
 test("a container is found on cgroup v1, also where controllers share a mount", () => {
   const membership =
     "9:freezer:/docker/ab\n8:pids:/docker/ab\n4:memory:/docker/ab\n3:cpu,cpuacct:/docker/ab\n0::/\n";
-  expect(cgroupPathsOf(7, reading(v1Mounts, membership))).toEqual({
+  expect(cgroupPathsOf(7, "ab", reading(v1Mounts, membership))).toEqual({
     version: 1,
     memory: "/sys/fs/cgroup/memory/docker/ab",
     cpu: "/sys/fs/cgroup/cpu,cpuacct/docker/ab",
@@ -51,10 +51,27 @@ test("a container is found on cgroup v1, also where controllers share a mount", 
 
 test("a container is found on cgroup v2 under the systemd driver", () => {
   const membership = "0::/system.slice/docker-ab.scope\n";
-  expect(cgroupPathsOf(7, reading(v2Mounts, membership))).toEqual({
+  expect(cgroupPathsOf(7, "ab", reading(v2Mounts, membership))).toEqual({
     version: 2,
     unified: "/sys/fs/cgroup/system.slice/docker-ab.scope",
   });
+});
+
+test.each([
+  [
+    "is ending, which the kernel shows as the root",
+    v1Mounts,
+    "9:freezer:/\n8:pids:/\n4:memory:/\n3:cpu,cpuacct:/\n0::/\n",
+  ],
+  ["is ending, on cgroup v2", v2Mounts, "0::/\n"],
+  ["has the pid of one that ended", v2Mounts, "0::/system.slice/docker-cd.scope\n"],
+  [
+    "has left one folder only",
+    v1Mounts,
+    "9:freezer:/\n8:pids:/docker/ab\n4:memory:/docker/ab\n3:cpu,cpuacct:/docker/ab\n0::/\n",
+  ],
+])("no folder is taken for a container's own by a process that %s", (_why, mounts, membership) => {
+  expect(() => cgroupPathsOf(7, "ab", reading(mounts, membership))).toThrow("it has ended");
 });
 
 test("limits are written on v1 with memory never above memory and swap, in both directions", () => {

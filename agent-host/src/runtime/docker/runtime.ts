@@ -92,7 +92,7 @@ export class DockerRuntime implements Runtime {
       deadlineMs: engineDeadlineMs,
     });
     if (!State.Running || State.Pid === 0) throw new Error("The container ended as soon as it began.");
-    this.#cgroups.set(handle, cgroupPathsOf(State.Pid));
+    this.#cgroups.set(handle, cgroupPathsOf(State.Pid, handle));
   }
 
   async list(): Promise<FoundMember[]> {
