@@ -13,8 +13,10 @@ async function main(): Promise<void> {
   const config = readConfig(process.env);
   const log = hostLog(config.settings.SANDGATE_LOG_LEVEL);
   const engine = createEngine(engineSocketPath(config.settings.DOCKER_HOST));
-  const starting = runHost(config, engine, log);
+  const hurry = new AbortController();
+  const starting = runHost(config, engine, log, hurry.signal);
   stopOnSignal(log, async () => {
+    hurry.abort();
     await (await starting).stop();
     engine.close();
   });

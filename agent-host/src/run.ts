@@ -16,15 +16,25 @@ import { NonceWindow } from "./signing/nonces.ts";
 
 const reapMs = 1_000;
 const warmUpDeadlineMs = 60_000;
+/** How long a host that is up waits for a control plane that is only starting; it opens without one after that. */
+const heardMs = 10_000;
 
 export type RunningHost = { url: string; findings: Finding[]; stop(): Promise<void> };
 
-/** Brings a host up: what a former life left is adopted or removed first, then the pool, then the door opens. */
-export async function runHost(config: HostConfig, engine: Engine, log: Logger): Promise<RunningHost> {
+/**
+ * Brings a host up: what a former life left is adopted or removed first, then the pool, then the door opens.
+ * @param hurry says that whoever waits for the host only wants to stop it
+ */
+export async function runHost(
+  config: HostConfig,
+  engine: Engine,
+  log: Logger,
+  hurry: AbortSignal,
+): Promise<RunningHost> {
   const release = await claimHost(config.identity.hostId);
   try {
     const host = await composeHost(config, engine, log);
-    const running = await open(host).catch(async (cause: unknown) => {
+    const running = await open(host, hurry).catch(async (cause: unknown) => {
       // What tenants use was here before and outlives a start that fails: the next one adopts it.
       await host.pool.drain();
       closeFolders(host);
@@ -37,7 +47,7 @@ export async function runHost(config: HostConfig, engine: Engine, log: Logger): 
   }
 }
 
-async function open(host: Host): Promise<RunningHost> {
+async function open(host: Host, hurry: AbortSignal): Promise<RunningHost> {
   const { config, log } = host;
   const digests = new Set(config.prepared.templates.map(({ digest }) => digest));
   const recovered = await recover({ ...host, currentDigests: digests });
@@ -48,8 +58,9 @@ async function open(host: Host): Promise<RunningHost> {
   const { server, url } = await serveHost(appOf(host), config.settings.SANDGATE_HOST_PORT);
   // Behind a tunnel or a proxy the control plane knows another address than the one we listen on.
   host.state.url = config.settings.SANDGATE_HOST_URL || url;
-  await host.pulse.now();
   const timers = startTimers(host);
+  // Until then the control plane would send work to the address of a former life.
+  await host.pulse.untilHeard(AbortSignal.any([hurry, AbortSignal.timeout(heardMs)]));
   return { url, findings, stop: () => drain(host, server, timers) };
 }
 

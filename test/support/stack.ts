@@ -22,7 +22,7 @@ export type TestStack = Stack & {
   poolIsFull(): Promise<void>;
   /** `kill -9`; resolves once the process is gone. */
   kill(program: Program): Promise<void>;
-  /** Starts what was killed again over the same data folder, one after the other, until all is ready. */
+  /** Starts what was killed again over the same data folder, and waits until all is ready. */
   startAgain(...killed: Program[]): Promise<void>;
   dispose(): Promise<void>;
 };
@@ -79,11 +79,9 @@ function control(
       await stack[name].died;
     },
     async startAgain(...killed) {
-      for (const name of killed) {
-        stack[name] = startChild(program[name]);
-        const ready = await stack[name].ready;
-        if (name === "agentHost") stack.hostUrl = String(ready.url);
-      }
+      for (const name of killed) stack[name] = startChild(program[name]);
+      const [host] = await Promise.all([stack.agentHost.ready, stack.controlPlane.ready]);
+      stack.hostUrl = String(host.url);
       await waitUntilPlaced(stack.url);
     },
     async stop() {

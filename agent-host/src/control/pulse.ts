@@ -37,6 +37,15 @@ export class Pulse {
     return this.#underWay;
   }
 
+  /** Beats until the control plane has heard one. @returns false when the signal came first; the beats go on. */
+  async untilHeard(signal: AbortSignal): Promise<boolean> {
+    while (!(await this.now())) {
+      if (signal.aborted) return false;
+      await new Promise((again) => setTimeout(again, firstRetryMs));
+    }
+    return true;
+  }
+
   /** Ends the regular beats; `now` still works, for the last words. */
   async stop(): Promise<void> {
     this.#isStopped = true;

@@ -32,7 +32,7 @@ providerConformance("the agent-host with Docker", async () => {
       templates: [{ name: "base", digest: prepared.templateDigest, image: prepared.image }],
     },
   };
-  const host = await runHost(config, engine, pino({ level: "silent" }));
+  const host = await runHost(config, engine, pino({ level: "silent" }), AbortSignal.abort());
   return {
     provider: agentHostProvider({ hostKeys, now: Date.now, fetch }),
     host: { hostId, code, url: host.url },
