@@ -6,6 +6,7 @@
 #define FRAME_HEADER_BYTES 12
 #define FRAME_PAYLOAD_MAX_BYTES 262144
 #define STREAM_WINDOW_BYTES 1048576
+#define PORT_WINDOW_BYTES 262144
 
 enum frame_type {
     FRAME_CHALLENGE = 1,
@@ -35,6 +36,9 @@ enum frame_type {
     FRAME_CANCEL = 42,
     FRAME_CREDIT = 48,
     FRAME_STREAM_ERROR = 49,
+    FRAME_PORT_OPEN = 96,
+    FRAME_PORT_OPENED = 97,
+    FRAME_PORT_CLOSED = 98,
 };
 
 enum field_tag {
@@ -74,6 +78,12 @@ enum field_tag {
     FIELD_AFTER = 45,
     FIELD_IS_RECURSIVE = 46,
     FIELD_HAS_MORE = 47,
+    FIELD_PORT = 96,
+    FIELD_FEATURES = 97,
+};
+
+enum feature {
+    FEATURE_PORTS = 1,
 };
 
 enum exec_flag {
@@ -113,6 +123,9 @@ enum sandboxd_error {
     ERROR_CWD_REFUSED = 15,
     ERROR_NOT_A_DIRECTORY = 16,
     ERROR_NOT_EMPTY = 17,
+    ERROR_PORT_REFUSED = 32,
+    ERROR_PORT_TIMEOUT = 33,
+    ERROR_PORT_RESET = 34,
 };
 
 #endif

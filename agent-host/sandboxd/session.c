@@ -71,6 +71,7 @@ static void on_challenge(const struct frame *frame) {
     struct field_writer hello = {.length = 0};
     put_number(&hello, FIELD_VERSION, PROTOCOL_VERSION, 2);
     put_bytes(&hello, FIELD_MEMBER_ID, session.member_id, MEMBER_ID_BYTES);
+    put_number(&hello, FIELD_FEATURES, FEATURE_PORTS, 4);
     if (session.configured) put_proof(&hello, nonce);
     link_send_fields(FRAME_HELLO, 0, &hello);
     session.greeted = true;

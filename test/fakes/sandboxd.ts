@@ -1,4 +1,7 @@
 import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { feature } from "#contract/sandboxd";
 import type { SandboxdConnection } from "#host/sandboxd/connection";
 import { SandboxdError } from "#host/sandboxd/error";
 import type { ExecExit, ExecRequest, ExecSink } from "#host/sandboxd/exec";
@@ -57,7 +60,12 @@ export class FakeSandboxd {
     const { memberId, configured } = this;
     const { sandboxId, generation } = configured ?? {};
     return {
-      hello: { memberId, ...(sandboxId && { sandboxId }), ...(generation && { generation }) },
+      hello: {
+        memberId,
+        features: feature.ports,
+        ...(sandboxId && { sandboxId }),
+        ...(generation && { generation }),
+      },
       closed,
       get isOpen() {
         return isOpen;
@@ -89,6 +97,15 @@ export class FakeSandboxd {
       },
       async delete({ path }) {
         if (!daemon.files.delete(path)) throw new SandboxdError("notFound", "no such file");
+      },
+      async connect({ port }) {
+        // Its loopback is the machine's: what the test listens on is what runs in the sandbox.
+        const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+        await once(socket, "connect").catch((cause: unknown) => {
+          throw new SandboxdError("portRefused", "nobody listens", { cause });
+        });
+        void closed.then((reason) => socket.destroy(reason));
+        return socket;
       },
     };
   }

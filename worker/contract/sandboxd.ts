@@ -6,7 +6,8 @@ import * as z from "zod";
  * A frame is a 12-byte little-endian header {u32 payloadLength, u8 type, u8 flags, u16 reserved = 0, u32 stream}
  * followed by the payload. Payloads are either raw bytes (`stdin`, `stdout`, `stderr`, `data`) or fields:
  * repeated {u16 tag, u32 length, bytes}. Numbers in fields are little-endian. Unknown tags are skipped, so a newer
- * host may add fields; anything else that changes raises `protocolVersion` and adds a snapshot.
+ * host may add fields, and frames that the peer's `hello` says it knows (`features`); anything else that changes raises
+ * `protocolVersion` and adds a snapshot.
  * `agent-host/sandboxd/protocol.h` holds the same numbers; a test compares the two with the frozen snapshot.
  */
 export const protocolVersion = 1;
@@ -16,6 +17,8 @@ export const frameHeaderBytes = 12;
 export const framePayloadMaxBytes = 256 * 1024;
 /** What a sender may have in flight on one stream and direction before it waits for `credit`. */
 export const streamWindowBytes = 1024 * 1024;
+/** The same for a connection to a port, of which a sandbox may have more. */
+export const portWindowBytes = 256 * 1024;
 
 export const frameType = {
   // Connection level (stream 0).
@@ -46,6 +49,10 @@ export const frameType = {
   data: 40, // raw bytes
   end: 41, // empty: the sender has nothing more
   cancel: 42, // host -> sandboxd: give the stream up, leave nothing half-written
+  // Ports (one stream each, opened by the host); `data`, `end` and `cancel` as for files, `end` in both directions.
+  portOpen: 96, // port, timeoutMs -> portOpened, then data* and end either way, portClosed
+  portOpened: 97, // empty: a server in the sandbox has taken the connection
+  portClosed: 98, // empty: both directions are over; the last frame of its stream
   // Any stream.
   credit: 48, // u32 bytes: the receiver has room for this many more
   streamError: 49, // errorCode, message; the last frame of its stream
@@ -88,7 +95,12 @@ export const fieldTag = {
   after: 45, // a relative path as in fileEntry: the page begins behind it
   isRecursive: 46, // u16
   hasMore: 47, // u16
+  port: 96, // u16, 1 to 65,535
+  features: 97, // u32 in `hello`, feature bits; absent = none
 } as const;
+
+/** What a sandboxd of this generation may know; an older one, adopted after an upgrade, is not asked for the rest. */
+export const feature = { ports: 1 } as const;
 
 export const execFlag = {
   /** Ends what the command left running before the exit is reported. */
@@ -121,6 +133,9 @@ export const sandboxdError = {
   cwdRefused: 15, // missing, not a directory, not ours to enter, or inside /proc
   notADirectory: 16,
   notEmpty: 17, // a directory, and the deletion is not recursive
+  portRefused: 32, // nobody listens there
+  portTimeout: 33, // the connection was not taken in time
+  portReset: 34, // the server broke the connection off
 } as const;
 
 /** One name for each number, as the snapshot test freezes them. */
@@ -129,8 +144,10 @@ export const protocolSnapshot = {
   frameHeaderBytes,
   framePayloadMaxBytes,
   streamWindowBytes,
+  portWindowBytes,
   frameType,
   fieldTag,
+  feature,
   execFlag,
   entryType,
   exitReason,

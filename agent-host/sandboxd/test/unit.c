@@ -15,13 +15,7 @@
 #include "raw.h"
 #include "sha256.h"
 #include "tree_scan.h"
-
-#define CHECK(claim)                                                         \
-    do {                                                                     \
-        if (claim) break;                                                    \
-        fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, __func__, #claim); \
-        exit(1);                                                             \
-    } while (0)
+#include "unit.h"
 
 static void add(struct buffer *payload, uint16_t tag, const void *bytes, size_t length) {
     uint8_t header[FIELD_HEADER_BYTES];
@@ -248,5 +242,6 @@ int main(void) {
     a_queue_keeps_its_bytes_and_gives_memory_back();
     our_own_line_in_proc_is_read();
     a_clone_runs_its_entry_on_the_new_stack_and_exits_with_its_result();
+    unit_ports();
     puts("unit tests passed");
 }

@@ -101,7 +101,8 @@ function decodeHello(frame: Frame, nonce: Buffer, options: ListenOptions): Hello
   const memberId = fields.text(fieldTag.memberId, 8);
   if (!MemberId.safeParse(memberId).success || memberId !== options.memberId)
     throw violation("another member's hello");
-  const hello: Hello = { memberId };
+  const features = fields.has(fieldTag.features) ? fields.uint32(fieldTag.features) : 0;
+  const hello: Hello = { memberId, features };
   if (fields.has(fieldTag.sandboxId)) {
     hello.sandboxId = fields.text(fieldTag.sandboxId, 128);
     hello.generation = fields.uint32(fieldTag.generation);

@@ -168,7 +168,7 @@ function proven(nonce: Buffer, key: Buffer): FieldWriter {
 
 test("a sandbox that proves itself is met again", async () => {
   const { connection } = await meet((nonce) => proven(nonce, expected.key), { expect: expected });
-  expect(connection.hello).toEqual({ memberId, sandboxId: "a0box", generation: 4 });
+  expect(connection.hello).toEqual({ memberId, sandboxId: "a0box", generation: 4, features: 0 });
 });
 
 test.each([
