@@ -12,6 +12,7 @@ import { ExecStreams } from "./exec-streams/streams.ts";
 import { createLeaseStore } from "./leases/store.ts";
 import { freeMemoryMiB, readMachineMemory } from "./pool/admission.ts";
 import { Pool } from "./pool/pool.ts";
+import { OpenPorts } from "./ports/open-ports.ts";
 import { inspectEngine } from "./preflight/engine.ts";
 import type { Finding } from "./preflight/finding.ts";
 import { propagationOf } from "./preflight/member.ts";
@@ -41,12 +42,14 @@ export async function composeHost(
   const registry = new Registry();
   const room = composeRoom(config, registry, machine.runtime, log);
   const streams = new ExecStreams();
+  const openPorts = new OpenPorts(now);
   const state = { isDraining: false, url: "" };
   const facts: HeartbeatDeps["facts"] = () => ({
     ...state,
     cores: room.cores,
     freeMemoryMiB: room.freeMemoryMiB(),
     pools: room.pool.state(),
+    portKeys: openPorts.keys(),
   });
   const key = Buffer.from(identity.key, "hex");
   const onEnd = () => pulse.soon();
@@ -60,6 +63,7 @@ export async function composeHost(
     state,
     registry,
     streams,
+    openPorts,
     leases,
     onEnd,
     ...machine,

@@ -4,13 +4,23 @@ import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { limits } from "#contract/limits";
 import { StartupError } from "./errors.ts";
+import type { upgradeListener } from "./routes/upgrade.ts";
 
 /** Longer than any client keeps a connection, so that none is closed just as a request goes out on it. */
 const keepAliveTimeoutMs = 75_000;
+/** What a client may send to the control plane, and what the control plane adds. */
+const maxHeaderSize = 32 * 1024;
+
+type UpgradeListener = ReturnType<typeof upgradeListener>;
 
 /** Listens on loopback. @throws StartupError when the port is taken. */
-export function serveHost(app: Hono, port: number): Promise<{ server: Server; url: string }> {
-  const server = createServer(getRequestListener(app.fetch));
+export function serveHost(
+  app: Hono,
+  port: number,
+  onUpgrade: UpgradeListener = (_incoming, socket) => socket.destroy(),
+): Promise<{ server: Server; url: string }> {
+  const server = createServer({ maxHeaderSize }, getRequestListener(app.fetch));
+  server.on("upgrade", onUpgrade);
   server.keepAliveTimeout = keepAliveTimeoutMs;
   // Node's own is five minutes, which would cut off a long upload.
   server.requestTimeout = limits.fileWriteDeadlineMs;

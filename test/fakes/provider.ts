@@ -3,10 +3,18 @@ import type { ExecRequest, ExecResult, OutputEvent } from "#contract/exec";
 import type { EntriesQuery } from "#contract/files";
 import type { HostCreate, LiveSandbox, SandboxEnd } from "#contract/host";
 import { type ExecId, type HostId, newExecId, type SandboxId } from "#contract/ids";
+import { portCaller } from "#contract/ports";
 import { absolutePath } from "#contract/text";
 import { readBounded } from "#worker/bytes";
 import { AppError, sandboxNotFound } from "#worker/errors";
-import type { ArchiveWish, Place, ReadWish, SandboxProvider } from "#worker/providers/provider";
+import type {
+  ArchiveWish,
+  Place,
+  PortPlace,
+  PortRequest,
+  ReadWish,
+  SandboxProvider,
+} from "#worker/providers/provider";
 import { deleteFake, listFake, packFake, readFake, unpackFake } from "./files.ts";
 import { runProgram } from "./programs.ts";
 
@@ -24,6 +32,8 @@ type Failure = { error: unknown; isAfterwards: boolean };
 export class FakeProvider implements SandboxProvider {
   readonly held = new Map<SandboxId, Held>();
   readonly calls: Verb[] = [];
+  /** What listens in every sandbox, by port. */
+  readonly servers = new Map<number, (request: PortRequest) => Response | Promise<Response>>();
   /** The commands that came, as they came. */
   readonly requests: ExecRequest[] = [];
   capacity = Number.POSITIVE_INFINITY;
@@ -155,6 +165,26 @@ export class FakeProvider implements SandboxProvider {
     return this.run("writeArchive", async () =>
       unpackFake(this.find(place).files, absolutePath(path), await readBounded(body.stream, 2 ** 31)),
     );
+  }
+
+  requestPort(place: PortPlace, request: PortRequest) {
+    return this.run("requestPort", async () => {
+      this.findForPort(place);
+      const server = this.servers.get(request.port);
+      if (!server) throw new AppError("port_closed", "Nothing listens on this port.");
+      return server(request);
+    });
+  }
+
+  private findForPort(place: PortPlace): Held {
+    const held = this.held.get(place.sandboxId);
+    if (place.tenantId === portCaller.tokenHolder && held) return held;
+    if (place.tenantId === portCaller.anyone && held) {
+      if (held.spec.publicPorts) return held;
+      throw new AppError("forbidden", "The ports of this sandbox are not public.");
+    }
+    if (!held || held.spec.tenantId !== place.tenantId) throw sandboxNotFound();
+    return held;
   }
 
   private find(place: Place): Held {

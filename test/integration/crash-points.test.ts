@@ -41,6 +41,7 @@ async function crashedCreate(): Promise<SandboxRow> {
     memoryMiB: 256,
     lifetimeSeconds: 900,
     idleSeconds: 300,
+    publicPorts: false,
     metadata: {},
     createdAtMs: nowMs,
     startedAtMs: null,
@@ -60,6 +61,7 @@ const hostCreateOf = (row: SandboxRow) => ({
   memoryMiB: row.memoryMiB,
   env: {},
   idleSeconds: row.idleSeconds,
+  publicPorts: row.publicPorts,
   expiresAtMs: row.expiresAtMs,
 });
 const placeOf = (row: SandboxRow) => ({

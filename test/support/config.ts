@@ -5,5 +5,7 @@ export const testConfig: Config = {
   hostSecret: "a host secret for tests, long enough",
   sweepMs: 30_000,
   retentionMs: 7 * 86_400_000,
+  sandboxDomain: "sandboxes.test",
+  isPublicHttps: false,
   defaults: { cpu: 1, memoryMiB: 256, lifetimeSeconds: 900, idleSeconds: 300 },
 };

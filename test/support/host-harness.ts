@@ -7,6 +7,7 @@ import type { HostCreate } from "#contract/host";
 import { newHostCode, newSandboxId, newTenantId } from "#contract/ids";
 import { createLeaseStore } from "#host/leases/store";
 import { Pool } from "#host/pool/pool";
+import { OpenPorts } from "#host/ports/open-ports";
 import { createSandbox } from "#host/sandboxes/create";
 import { recover } from "#host/sandboxes/recover";
 import { Registry } from "#host/sandboxes/registry";
@@ -48,12 +49,14 @@ export function hostHarness(options: Options = {}) {
     },
     [baseTemplate],
   );
+  const openPorts = new OpenPorts(() => clock.nowMs);
   let ends = 0;
   const deps = {
     registry,
     leases,
     pool,
     runtime,
+    openPorts,
     log,
     cores: 2,
     memoryMiB: 65_536,
@@ -102,6 +105,7 @@ export function hostCreate(nowMs: number, over: Partial<HostCreate> = {}): HostC
     memoryMiB: 256,
     env: {},
     idleSeconds: 300,
+    publicPorts: false,
     expiresAtMs: nowMs + 900_000,
     ...over,
   };

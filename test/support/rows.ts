@@ -20,7 +20,17 @@ export async function ownedBy(h: Harness): Promise<Owned> {
 }
 
 export function pathOf(row: ApiRow, { sandboxId, runId }: Owned): string {
-  return row.path.replace("/runs/:id", `/runs/${runId}`).replace("/sandboxes/:id", `/sandboxes/${sandboxId}`);
+  const path = withParams(row);
+  return path.replace("/runs/:id", `/runs/${runId}`).replace("/sandboxes/:id", `/sandboxes/${sandboxId}`);
+}
+
+/** The path of a row with what its example puts there; the id is still open. */
+export function withParams({ path, example }: ApiRow): string {
+  const params = Object.entries(example?.params ?? {});
+  return params.reduce(
+    (filled, [name, value]) => filled.replace(name === "*" ? "*" : `:${name}`, value),
+    path,
+  );
 }
 
 /** The example of a row, as its tenant sends it. */

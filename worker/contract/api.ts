@@ -1,4 +1,5 @@
 import { fileRows } from "./api-files.ts";
+import { portRows } from "./api-ports.ts";
 import { type ApiRow, onSandbox, sandbox } from "./api-row.ts";
 import { onMaking, runRows } from "./api-runs.ts";
 import { serviceRows } from "./api-service.ts";
@@ -7,7 +8,7 @@ import { ExecQuery, ExecRequest, ExecResult, FollowQuery } from "./exec.ts";
 import { CreateSandbox, ListSandboxes, PatchSandbox, Sandbox, SandboxPage } from "./sandbox.ts";
 
 /** Of the contract below `/v1`: what is added raises the second number, nothing is ever taken away. */
-export const apiVersion = "1.1";
+export const apiVersion = "1.2";
 
 const exampleSandbox = {
   id: "hk3vq0d8m1x5z7c2b9n4t6r8",
@@ -17,6 +18,7 @@ const exampleSandbox = {
   memoryMiB: 256,
   lifetimeSeconds: 600,
   idleSeconds: 300,
+  publicPorts: false,
   metadata: { purpose: "demo" },
   createdAt: "2026-01-31T12:00:00.000Z",
   expiresAt: "2026-01-31T12:10:00.000Z",
@@ -161,6 +163,7 @@ export const api = {
     example: { query: { after: "0" } },
   },
   ...fileRows,
+  ...portRows,
   ...runRows,
   ...serviceRows,
 } as const satisfies Record<string, ApiRow>;

@@ -56,6 +56,10 @@ export const CreateSandbox = z
     metadata: Metadata.optional().describe("Yours to find the sandbox by; kept with its record."),
     cpu: Cpu.optional().describe("Cores."),
     memoryMiB: MemoryMiB.optional().describe("Memory, its file systems included."),
+    publicPorts: z
+      .boolean()
+      .optional()
+      .describe("Whether the host names of its ports are open to everybody; false when absent."),
     network: z.literal("none").optional().describe("There is no other kind yet."),
   })
   .meta({ id: "CreateSandbox" });
@@ -83,6 +87,7 @@ export const Sandbox = z
     memoryMiB: z.int(),
     lifetimeSeconds: z.int(),
     idleSeconds: z.int(),
+    publicPorts: z.boolean().describe("Whether the host names of its ports are open to everybody."),
     metadata: Metadata,
     createdAt: time,
     expiresAt: time.describe("When its lifetime ends it, unless something else does before."),

@@ -4,12 +4,14 @@ import { type Keyring, makeKeyring } from "./auth/keyring.ts";
 import type { Background, Clock } from "./context.ts";
 import { derivedKey, type LazyKey } from "./crypto.ts";
 import { type Db, databaseOver } from "./db/client.ts";
+import { edgeWebSockets } from "./edge-websockets.ts";
 import type { Config } from "./env.ts";
 import { type Directory, makeDirectory } from "./hosts/directory.ts";
 import { type HostKeys, makeHostKeys } from "./hosts/keys.ts";
 import type { Log } from "./log.ts";
 import { agentHostProvider } from "./providers/agent-host/make.ts";
 import type { SandboxProvider } from "./providers/provider.ts";
+import type { WebSockets } from "./sandboxes/ports.ts";
 import { type Catalog, makeCatalog } from "./templates/catalog.ts";
 
 /** Everything that the control plane is made of; each verb takes the few of these that it touches. */
@@ -19,11 +21,15 @@ export type Deps = {
   hostKeys: HostKeys;
   idempotencyKey: LazyKey;
   cursorKey: LazyKey;
+  trafficKey: LazyKey;
   directory: Directory;
   catalog: Catalog;
   provider: SandboxProvider;
   defaults: Config["defaults"];
   retentionMs: number;
+  sandboxDomain: string;
+  isPublicHttps: boolean;
+  webSockets: WebSockets;
   log: Log;
   now: Clock;
   random: () => number;
@@ -42,6 +48,7 @@ export type Runtime = {
   random?: () => number;
   randomBytes?: RandomBytes;
   fetch?: typeof fetch;
+  webSockets?: WebSockets;
   provider?: SandboxProvider;
   isCheckingResults?: boolean;
 };
@@ -60,11 +67,15 @@ export function makeDeps(runtime: Runtime): Deps {
     keyring: makeKeyring(config.keySecret),
     idempotencyKey: derivedKey(config.keySecret, "sandgate idempotency v1"),
     cursorKey: derivedKey(config.keySecret, "sandgate cursors v1"),
+    trafficKey: derivedKey(config.keySecret, "sandgate traffic v1"),
     directory: makeDirectory({ db, now }),
     catalog: makeCatalog({ db, now }),
     provider: runtime.provider ?? agentHostProvider({ hostKeys, now, fetch: call }),
     defaults: config.defaults,
     retentionMs: config.retentionMs,
+    sandboxDomain: config.sandboxDomain,
+    isPublicHttps: config.isPublicHttps,
+    webSockets: runtime.webSockets ?? edgeWebSockets,
     log,
     now,
     random: runtime.random ?? Math.random,

@@ -6,6 +6,10 @@ export type Config = {
   hostSecret: string;
   sweepMs: number;
   retentionMs: number;
+  /** Parent of the host names of servers in sandboxes. */
+  sandboxDomain: string;
+  /** Whether clients come over TLS, whatever it is by the time it reaches us. */
+  isPublicHttps: boolean;
   defaults: { cpu: number; memoryMiB: number; lifetimeSeconds: number; idleSeconds: number };
 };
 
@@ -26,6 +30,8 @@ export function configFrom(values: Resolved): Config {
     hostSecret: values.SANDGATE_HOST_SECRET,
     sweepMs: values.SANDGATE_SWEEP_SECONDS * 1000,
     retentionMs: values.SANDGATE_RETENTION_DAYS * 86_400_000,
+    sandboxDomain: values.SANDGATE_SANDBOX_DOMAIN,
+    isPublicHttps: values.SANDGATE_PUBLIC_URL.startsWith("https:"),
     defaults: {
       cpu: values.SANDGATE_DEFAULT_CPU,
       memoryMiB: values.SANDGATE_DEFAULT_MEMORY_MIB,

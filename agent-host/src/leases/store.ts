@@ -20,6 +20,8 @@ export const Lease = z.strictObject({
   memoryMiB: z.int(),
   pids: z.int(),
   idleSeconds: z.int(),
+  /** Leases from before there were ports have none that are open. */
+  publicPorts: z.boolean().default(false),
   createdAtMs: z.int(),
   expiresAtMs: z.int(),
 });

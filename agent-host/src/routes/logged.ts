@@ -23,7 +23,7 @@ export function logged({ log }: { log: Logger }) {
       ...(requestIdPattern.test(requestId) && { requestId }),
       route: routePath(c, -1),
       method: c.req.method,
-      status: c.res.status,
+      status: c.get("passedOnStatus") ?? c.res.status,
       durationMs: Math.round((performance.now() - startedMs) * 1000) / 1000,
       tenantId: c.get("tenantId"),
       sandboxId: c.get("sandbox"),

@@ -10,11 +10,12 @@ import { execRoutes } from "./exec.ts";
 import { fileRoutes } from "./files.ts";
 import { logged } from "./logged.ts";
 import { type Find, parseBody } from "./parse.ts";
+import { type PortRouteDeps, portRoutes } from "./ports.ts";
 import { type SignedDeps, type SignedEnv, signed } from "./signed.ts";
 import { settleUpload, type UploadEnv } from "./upload.ts";
 
 type RouteEnv = SignedEnv & UploadEnv;
-export type SandboxRouteDeps = CreateDeps & ExecStreamDeps & SignedDeps;
+export type SandboxRouteDeps = CreateDeps & ExecStreamDeps & PortRouteDeps & SignedDeps;
 
 /** One line per verb: the signed tenant decides what is found, the id in the path must be the signed one. */
 export function sandboxRoutes(deps: SandboxRouteDeps): Hono<RouteEnv> {
@@ -47,5 +48,6 @@ export function sandboxRoutes(deps: SandboxRouteDeps): Hono<RouteEnv> {
   app.delete("/:id", async (c) => c.json(await endSandbox(deps, find(c), "killed")));
   execRoutes(app, deps, find);
   fileRoutes(app, deps, find);
+  portRoutes(app, deps);
   return app;
 }

@@ -147,7 +147,8 @@ function claim(deps: CreateDeps, record: Lease): boolean {
 }
 
 function leaseOf(deps: CreateDeps, input: HostCreate, member: Member, key: Buffer): Lease {
-  const { sandboxId, generation, tenantId, template, cpu, memoryMiB, idleSeconds, expiresAtMs } = input;
+  const { sandboxId, generation, tenantId, template, cpu, memoryMiB } = input;
+  const { idleSeconds, publicPorts, expiresAtMs } = input;
   return {
     sandboxId,
     generation,
@@ -159,6 +160,7 @@ function leaseOf(deps: CreateDeps, input: HostCreate, member: Member, key: Buffe
     memoryMiB,
     pids: deps.memberLimits.pids,
     idleSeconds,
+    publicPorts,
     createdAtMs: deps.now(),
     expiresAtMs,
   };

@@ -43,6 +43,7 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
       memoryMiB: 256,
       env: { GREETING: "hello" },
       idleSeconds: 300,
+      publicPorts: false,
       expiresAtMs: Date.now() + 600_000,
     });
     async function withSandbox(work: (place: Place) => Promise<void>): Promise<void> {

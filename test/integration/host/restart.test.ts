@@ -40,6 +40,7 @@ test("killed between the claim and the answer: the half-made lease is destroyed 
     memoryMiB: 256,
     pids: 256,
     idleSeconds: 300,
+    publicPorts: false,
     createdAtMs: 1,
     expiresAtMs: before.clock.nowMs + 1000,
   };

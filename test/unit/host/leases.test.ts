@@ -24,6 +24,7 @@ function lease(over: Partial<Lease> = {}): Lease {
     memoryMiB: 256,
     pids: 256,
     idleSeconds: 300,
+    publicPorts: false,
     createdAtMs: 1,
     expiresAtMs: 2,
     ...over,

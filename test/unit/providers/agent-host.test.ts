@@ -46,6 +46,7 @@ const createSpec = (place: ReturnType<typeof placeAt>) => ({
   memoryMiB: 256,
   env: {},
   idleSeconds: 60,
+  publicPorts: false,
   expiresAtMs: 1,
 });
 

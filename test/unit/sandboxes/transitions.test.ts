@@ -32,6 +32,7 @@ const anyRow = fc
       memoryMiB: 256,
       lifetimeSeconds: 60,
       idleSeconds: 60,
+      publicPorts: false,
       metadata: {},
       startedAtMs: isStarted ? some.createdAtMs : null,
       endedAtMs: null,

@@ -29,7 +29,7 @@ export function observe(deps: Deps): MiddlewareHandler<HonoEnv> {
     await next();
     // Not `c.header`, which would copy the answer, its body included.
     c.res.headers.set(requestIdHeader, requestId);
-    c.res.headers.set("cache-control", "no-store");
+    if (!state.isTenantsOwn) c.res.headers.set("cache-control", "no-store");
     deps.log(eventOf(state, c.req.method, c.res.status, deps.now()));
   };
 }

@@ -79,6 +79,7 @@ async function draftOf(deps: Deps, ctx: Ctx, input: CreateSandbox): Promise<Draf
     memoryMiB: input.memoryMiB ?? template.memoryMiB ?? deps.defaults.memoryMiB,
     lifetimeSeconds,
     idleSeconds: input.idleSeconds ?? deps.defaults.idleSeconds,
+    publicPorts: input.publicPorts ?? false,
     metadata: input.metadata ?? {},
     createdAtMs,
     startedAtMs: null,
@@ -138,6 +139,7 @@ function hostCreateOf(row: SandboxRow, input: CreateSandbox): HostCreate {
     memoryMiB: row.memoryMiB,
     env: input.env ?? {},
     idleSeconds: row.idleSeconds,
+    publicPorts: row.publicPorts,
     expiresAtMs: row.expiresAtMs,
   };
 }

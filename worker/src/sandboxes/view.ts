@@ -12,6 +12,7 @@ export function toSandbox(row: SandboxRow): Sandbox {
     memoryMiB: row.memoryMiB,
     lifetimeSeconds: row.lifetimeSeconds,
     idleSeconds: row.idleSeconds,
+    publicPorts: row.publicPorts,
     metadata: row.metadata,
     createdAt: isoTime(row.createdAtMs),
     expiresAt: isoTime(row.expiresAtMs),

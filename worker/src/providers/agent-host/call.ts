@@ -3,25 +3,28 @@ import { type Bytes, toBytes } from "../../bytes.ts";
 import type { Clock } from "../../context.ts";
 import { AppError, appErrorIn } from "../../errors.ts";
 import type { HostKeys } from "../../hosts/keys.ts";
-import type { Call, Place } from "../provider.ts";
+import type { Call, Place, PortPlace } from "../provider.ts";
 import { unreachable } from "./answers.ts";
 import { signedHeaders } from "./sign.ts";
 
 export type Deps = { hostKeys: HostKeys; now: Clock; fetch: typeof fetch };
 export type HostRequest = {
-  place: Place;
+  place: PortPlace;
   call: Call;
-  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  method: string;
   pathAndQuery: string;
   generation: string;
   /** Of the caller, or about the answer; the signature does not cover them. */
   headers?: Record<string, string>;
-  body?: { content: Bytes | ReadableStream<Uint8Array>; type: string };
+  body?: { content: Bytes | ReadableStream<Uint8Array>; type?: string };
+  /** Bytes follow in both directions that no signature covers. */
+  isTunnel?: true;
 };
 
 export type Send = <T>(request: HostRequest, read: (response: Response) => Promise<T>) => Promise<T>;
 
-export const sandboxPath = (place: Place, rest = "") => `/v1/sandboxes/${place.sandboxId}${rest}`;
+export const sandboxPath = (place: Pick<Place, "sandboxId">, rest = "") =>
+  `/v1/sandboxes/${place.sandboxId}${rest}`;
 
 export function json(value: unknown) {
   return { content: toBytes(JSON.stringify(value)), type: "application/json" };
@@ -41,8 +44,9 @@ export async function callHost<T>(
   // As it goes over the wire: a URL escapes more than was escaped before, such as a single quote.
   const pathAndQuery = url.pathname + url.search;
   const content = body?.content ?? null;
-  if (content instanceof ReadableStream) assertPrivateWire(url);
-  const headers = await signedHeaders(deps, { place, method, pathAndQuery, generation, body: content });
+  const signed = content instanceof ReadableStream || request.isTunnel ? ("streamed" as const) : content;
+  if (signed === "streamed") assertPrivateWire(url);
+  const headers = await signedHeaders(deps, { place, method, pathAndQuery, generation, body: signed });
   const abort = new AbortController();
   const giveUp = () => abort.abort(new Error("The caller has gone."));
   const timer = setTimeout(() => abort.abort(new Error("The deadline has passed.")), call.deadlineMs);
@@ -55,7 +59,7 @@ export async function callHost<T>(
         ...request.headers,
         ...headers,
         [requestIdHeader]: call.requestId,
-        ...(body && { "content-type": body.type }),
+        ...(body?.type && { "content-type": body.type }),
       },
       body: content,
       // Only the host itself may answer for its sandboxes.

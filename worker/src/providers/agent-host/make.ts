@@ -4,6 +4,7 @@ import { parseAnswer, refusalOf } from "./answers.ts";
 import { callHost, type Deps, type HostRequest, json, type Send, sandboxPath } from "./call.ts";
 import { execCalls } from "./exec.ts";
 import { fileCalls } from "./files.ts";
+import { portCalls } from "./ports.ts";
 
 /** Sandboxes on our own agent-hosts, over signed HTTP. */
 export function agentHostProvider(deps: Deps): SandboxProvider {
@@ -42,6 +43,8 @@ export function agentHostProvider(deps: Deps): SandboxProvider {
     ...execCalls(send),
 
     ...fileCalls(send),
+
+    ...portCalls(send),
   };
 }
 
