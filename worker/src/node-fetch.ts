@@ -1,6 +1,6 @@
 import { Agent, request as httpRequest, IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { type Duplex, Readable } from "node:stream";
+import { type Duplex, PassThrough, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { limits } from "#contract/limits";
 import { portHeader } from "#contract/ports";
@@ -78,14 +78,27 @@ async function answerOf(message: IncomingMessage): Promise<Response> {
   }
   // What a tenant's server sends may be slow, or never come.
   const isTenants = headers.has(portHeader.answer);
-  if (isTenants || !(length <= bufferedMaxBytes))
-    return new Response(webStream(message), { status, headers });
+  if (isTenants) return new Response(webStream(breakingLate(message)), { status, headers });
+  if (!(length <= bufferedMaxBytes)) return new Response(webStream(message), { status, headers });
   const chunks: Uint8Array[] = [];
   for await (const chunk of message) chunks.push(chunk);
   return new Response(new Uint8Array(Buffer.concat(chunks)), { status, headers });
 }
 
-function webStream(message: IncomingMessage): ReadableStream<Uint8Array> {
+const failureDelayMs = 20;
+
+/**
+ * The adapter looks at the first chunks before it begins an answer, and would make a failure that it meets there an
+ * answer of its own. By this time it has begun, and is cut.
+ */
+function breakingLate(message: IncomingMessage): Readable {
+  const passed = new PassThrough();
+  message.once("error", (cause) => setTimeout(() => passed.destroy(cause), failureDelayMs));
+  passed.once("close", () => message.destroy());
+  return message.pipe(passed);
+}
+
+function webStream(message: Readable): ReadableStream<Uint8Array> {
   // The same streams by two names: Node's types keep their own for the web's.
   return Readable.toWeb(message) as unknown as ReadableStream<Uint8Array>;
 }

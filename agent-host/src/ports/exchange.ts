@@ -18,6 +18,8 @@ export type Exchange = {
   bodyBytes: number | undefined;
 };
 
+const discardMs = 1_000;
+
 /**
  * Passes one request to a server in a sandbox, and its answer back. Resolves with the status once the answer has begun;
  * from then on it flows by itself, and whatever breaks cuts it off. Waiting for an answer keeps a sandbox from being
@@ -42,6 +44,7 @@ export async function exchange(
       // Not a pipeline, which would destroy the connection that the answer needs when a server reads no further.
       counted.once("error", () => request.destroy());
       incoming.pipe(counted).pipe(request);
+      opened.connection.once("close", () => discardRest(incoming, outgoing));
     }
     const { message } = await reply;
     await answer(outgoing, message, question.port, touch);
@@ -49,6 +52,19 @@ export async function exchange(
   } finally {
     finish();
   }
+}
+
+/**
+ * A server may be done before it has read everything. A connection that is closed with bytes unread takes the answer
+ * with it, so they are read for nothing, for a moment past the answer's end.
+ */
+function discardRest(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  if (incoming.readableEnded) return;
+  incoming.unpipe();
+  incoming.resume();
+  const giveUp = () => void setTimeout(() => incoming.readableEnded || incoming.destroy(), discardMs).unref();
+  if (outgoing.writableFinished) giveUp();
+  else outgoing.once("finish", giveUp);
 }
 
 /** Begins an answer; the rest of it follows by itself, and its end closes the connection that it comes from. */
@@ -59,7 +75,7 @@ export async function answer(
   touch: () => void,
 ): Promise<void> {
   outgoing.writeHead(message.statusCode ?? 502, replyHeaders(message, port));
-  // The first bytes may be long in coming, and a client may wait for the headers alone.
-  if (message.headers["content-length"] === undefined) outgoing.flushHeaders();
+  // The first bytes may be long in coming, and what breaks off must have begun: else it would look like our failure.
+  outgoing.flushHeaders();
   void pipeline(message, meter(touch), outgoing).catch(() => outgoing.destroy());
 }

@@ -30,8 +30,6 @@ export function portRoutes(app: Hono<Env>, deps: PortRouteDeps): void {
       body,
       bodyBytes,
     };
-    // The rest of a body that the server did not want is nobody's to read: its connection is not used again.
-    if (!body) outgoing.shouldKeepAlive = false;
     c.set("passedOnStatus", await exchange(deps, live, asked, { incoming, outgoing }));
     return RESPONSE_ALREADY_SENT;
   });
