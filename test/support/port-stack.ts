@@ -13,8 +13,8 @@ import { trackBackground } from "#worker/background";
 import { makeDeps } from "#worker/deps";
 import { registerHost } from "#worker/hosts/register";
 import { nodeFetch } from "#worker/node-fetch";
+import { nodePassage } from "#worker/node-passage";
 import { createNodeServer } from "#worker/node-serve";
-import { nodeWebSockets } from "#worker/node-websockets";
 import { registerTemplate } from "#worker/templates/register";
 import { createTenant } from "#worker/tenants/create";
 import { testConfig } from "./config.ts";
@@ -37,7 +37,7 @@ export async function portStack(options: { portAnswerMs?: number; maxConnections
     log: (event) => logged.push(event),
     background,
     fetch: nodeFetch,
-    webSockets: nodeWebSockets,
+    passage: nodePassage,
     isCheckingResults: true,
   });
   const control = createNodeServer(createApp(deps).fetch);

@@ -4,14 +4,14 @@ import { type Keyring, makeKeyring } from "./auth/keyring.ts";
 import type { Background, Clock } from "./context.ts";
 import { derivedKey, type LazyKey } from "./crypto.ts";
 import { type Db, databaseOver } from "./db/client.ts";
-import { edgeWebSockets } from "./edge-websockets.ts";
+import { edgePassage } from "./edge-passage.ts";
 import type { Config } from "./env.ts";
 import { type Directory, makeDirectory } from "./hosts/directory.ts";
 import { type HostKeys, makeHostKeys } from "./hosts/keys.ts";
 import type { Log } from "./log.ts";
 import { agentHostProvider } from "./providers/agent-host/make.ts";
 import type { SandboxProvider } from "./providers/provider.ts";
-import type { WebSockets } from "./sandboxes/ports.ts";
+import type { Passage } from "./sandboxes/ports.ts";
 import { type Catalog, makeCatalog } from "./templates/catalog.ts";
 
 /** Everything that the control plane is made of; each verb takes the few of these that it touches. */
@@ -29,7 +29,7 @@ export type Deps = {
   retentionMs: number;
   sandboxDomain: string;
   isPublicHttps: boolean;
-  webSockets: WebSockets;
+  passage: Passage;
   log: Log;
   now: Clock;
   random: () => number;
@@ -48,7 +48,7 @@ export type Runtime = {
   random?: () => number;
   randomBytes?: RandomBytes;
   fetch?: typeof fetch;
-  webSockets?: WebSockets;
+  passage?: Passage;
   provider?: SandboxProvider;
   isCheckingResults?: boolean;
 };
@@ -75,7 +75,7 @@ export function makeDeps(runtime: Runtime): Deps {
     retentionMs: config.retentionMs,
     sandboxDomain: config.sandboxDomain,
     isPublicHttps: config.isPublicHttps,
-    webSockets: runtime.webSockets ?? edgeWebSockets,
+    passage: runtime.passage ?? edgePassage,
     log,
     now,
     random: runtime.random ?? Math.random,

@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import { getRequestListener } from "@hono/node-server";
-import { serveUpgrades } from "./node-websockets.ts";
+import { serveUpgrades } from "./node-passage.ts";
 
 /** How long a connection may take over its requests. */
 export type NodeTimeouts = { headersMs: number; requestMs: number; checkMs: number };

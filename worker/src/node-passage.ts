@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { limits } from "#contract/limits";
 import { AppError } from "./errors.ts";
 import { upgradedResponse, webSocketOf } from "./node-fetch.ts";
-import type { WebSockets } from "./sandboxes/ports.ts";
+import type { Passage } from "./sandboxes/ports.ts";
 
 type Fetch = (request: Request) => Response | Promise<Response>;
 
@@ -18,7 +18,7 @@ const passedOn = [
 ];
 
 /** Of Node: the handshake is the client's from end to end, and after it bytes are joined. */
-export const nodeWebSockets: WebSockets = {
+export const nodePassage: Passage = {
   handshake: (headers) => {
     if (headers.get("sec-websocket-version") !== "13" || !headers.has("sec-websocket-key"))
       throw new AppError("invalid_request", "Send a WebSocket handshake of version 13.");
@@ -30,6 +30,8 @@ export const nodeWebSockets: WebSockets = {
     if (!webSocket) throw new Error("An upgrade without its connection.");
     return upgradedResponse(headers, webSocket);
   },
+  // A body that breaks off takes its connection with it.
+  sized: (body) => body,
 };
 
 /**
