@@ -73,7 +73,7 @@ test("npm start works on the engine that DOCKER_HOST names, and what others run 
   expect(await foreign.neighbor()).toEqual(before);
 });
 
-test("an engine with files of its own is found out in one sentence, before anything is built on it", async () => {
+test("an engine with files of its own is found out in one sentence, before anything is built on it, or not waited for", async () => {
   // It sees another folder than we do where sandboxes would dial in: so does one in a virtual machine.
   mkdirSync(runDir, { recursive: true, mode: 0o700 });
   const elsewhere = await foreignEngine([
@@ -81,6 +81,13 @@ test("an engine with files of its own is found out in one sentence, before anyth
     ...["sh", "-c", `mount -t tmpfs elsewhere ${runDir} && exec "$@"`, "sh"],
   ]);
   cleanUps.push(elsewhere.stop);
+  const stopped = await startOn(elsewhere.dockerHost);
+  await expect.poll(async () => (await elsewhere.containers()).length, { timeout: 30_000 }).toBe(2);
+  const stoppedAtMs = performance.now();
+  expect(await stopped.stop("SIGINT")).toBe(130);
+  // It would wait for ten seconds otherwise.
+  expect(performance.now() - stoppedAtMs).toBeLessThan(5_000);
+
   const start = await startOn(elsewhere.dockerHost);
   expect(await start.ended).toBe(1);
   expect(start.output().trimEnd().split("\n").at(-1)).toMatch(
