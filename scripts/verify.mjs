@@ -9,7 +9,7 @@ if (!dependenciesAreInstalled())
   stop("The dependencies are missing or do not fit package-lock.json; run npm ci first.");
 
 // What did not change since the last time is not checked again; `npm test` checks all of it.
-const typesSeen = join("node_modules", ".cache", "tsc", "verify.tsbuildinfo");
+const typesSeen = join(".cache", "verify.tsbuildinfo");
 const isTerminal = process.stdout.isTTY === true;
 const checks = {
   "format and lint": ["biome", "check", ".", ...(isTerminal ? ["--colors=force"] : [])],
