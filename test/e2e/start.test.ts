@@ -128,10 +128,15 @@ describe("kill -9", () => {
   test("of a first start while it tries the engine: the next one removes what that left", async () => {
     const dataDir = folder();
     const first = await start(dataDir);
-    const left = async () => (await probesOf(first.pid)).map(({ id }) => id);
-    await expect.poll(left, { timeout: 30_000, interval: 5 }).toHaveLength(2);
+    const owners = new Set<number>();
+    const left = async () => (await probesOf(owners)).map(({ id }) => id);
+    const begun = () => {
+      for (const line of processesOf(dataDir)) owners.add(Number.parseInt(line, 10));
+      return left();
+    };
+    await expect.poll(begun, { timeout: 30_000, interval: 5 }).toHaveLength(2);
     await first.stop("SIGKILL");
-    const [folderLeft = ""] = (await probesOf(first.pid)).flatMap(({ folders }) => folders);
+    const [folderLeft = ""] = (await probesOf(owners)).flatMap(({ folders }) => folders);
     expect([(await left()).length, existsSync(folderLeft)]).toEqual([2, true]);
 
     const second = await start(dataDir);

@@ -50,8 +50,8 @@ export async function removeContainer({ id }: Pick<Container, "id">): Promise<vo
   await engine.text({ method: "DELETE", path: `/containers/${id}?force=1`, deadlineMs: engineMs });
 }
 
-/** The container and the image with which a process tries the engine, and the folders that the container sees. */
-export async function probesOf(pid: number): Promise<{ id: string; folders: string[] }[]> {
+/** The containers and images with which some processes try the engine, and the folders that the containers see. */
+export async function probesOf(pids: ReadonlySet<number>): Promise<{ id: string; folders: string[] }[]> {
   type Probe = {
     Id: string;
     Labels: Record<string, string>;
@@ -62,7 +62,7 @@ export async function probesOf(pid: number): Promise<{ id: string; folders: stri
     engine.json<Probe[]>({ method: "GET", path: `${path}filters=${filters}`, deadlineMs: engineMs });
   const found = [...(await list("/containers/json?all=1&")), ...(await list("/images/json?"))];
   return found
-    .filter(({ Labels }) => Labels[probeOwnerLabel]?.split(" ")[1] === String(pid))
+    .filter(({ Labels }) => pids.has(Number(Labels[probeOwnerLabel]?.split(" ")[1])))
     .map(({ Id, Mounts = [] }) => ({
       id: Id,
       folders: Mounts.filter(({ Destination }) => Destination === "/run/sandgate").map(
