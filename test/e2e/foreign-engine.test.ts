@@ -53,7 +53,7 @@ test("an image is built on somebody else's engine, and nothing is left there but
   expect(await foreign.containers()).toEqual(["somebody-else"]);
   expect(await foreign.neighbor()).toEqual(before);
   await foreign.removeImage(made.image);
-}, 120_000);
+}, 240_000);
 
 test("npm start works on the engine that DOCKER_HOST names, and what others run there stays as it is", async () => {
   const { image } = await machine();
