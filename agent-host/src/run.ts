@@ -1,5 +1,7 @@
 import type { Server } from "node:http";
 import type { Logger } from "pino";
+import type { ExitEvent } from "#contract/exec";
+import { limits } from "#contract/limits";
 import { claimHost } from "./claim-host.ts";
 import type { HostConfig } from "./config.ts";
 import type { Engine } from "./engine/request.ts";
@@ -79,6 +81,8 @@ function doorOf(host: Host) {
   return {
     ...host,
     verify,
+    onExecEnd: ({ endReason, durationMs }: ExitEvent) =>
+      host.metrics.execs.observe({ end_reason: endReason }, durationMs / 1000),
     onSilent: (live: Live) =>
       void live.member.connection.ping(2_000).catch(() => endSandbox(host, live, "crashed")),
     health: () => ({
@@ -110,6 +114,10 @@ function startTimers(host: Host): NodeJS.Timeout[] {
       reapMs,
     ),
     setInterval(() => host.openPorts.closeIdle(), reapMs),
+    setInterval(
+      guarded("the sampler", async () => host.sampler.tick()),
+      limits.metricsSampleMs,
+    ),
     setInterval(
       guarded("the sweep", () => sweep(host)),
       sweepMs,

@@ -2,12 +2,11 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
+import { hostKeepAliveMs } from "#contract/host";
 import { limits } from "#contract/limits";
 import { StartupError } from "./errors.ts";
 import type { upgradeListener } from "./routes/upgrade.ts";
 
-/** Longer than any client keeps a connection, so that none is closed just as a request goes out on it. */
-const keepAliveTimeoutMs = 75_000;
 /** What a client may send to the control plane, and what the control plane adds. */
 const maxHeaderSize = 32 * 1024;
 
@@ -21,7 +20,7 @@ export function serveHost(
 ): Promise<{ server: Server; url: string }> {
   const server = createServer({ maxHeaderSize }, getRequestListener(app.fetch));
   server.on("upgrade", onUpgrade);
-  server.keepAliveTimeout = keepAliveTimeoutMs;
+  server.keepAliveTimeout = hostKeepAliveMs;
   // Node's own is five minutes, which would cut off a long upload.
   server.requestTimeout = limits.fileWriteDeadlineMs;
   return new Promise((resolve, reject) => {

@@ -2,6 +2,9 @@ import type { AddressInfo } from "node:net";
 import { type Scope, scopes } from "#contract/api";
 import type { CreateSandbox, Sandbox } from "#contract/sandbox";
 import { beat } from "#host/control/heartbeat";
+import { ExecStreams } from "#host/exec-streams/streams";
+import { createHostMetrics } from "#host/metrics/prometheus";
+import { Sampler } from "#host/metrics/sampler";
 import { OpenPorts } from "#host/ports/open-ports";
 import { createHostApp } from "#host/routes/app";
 import { upgradeListener } from "#host/routes/upgrade";
@@ -64,7 +67,10 @@ export async function portStack(options: { portAnswerMs?: number; maxConnections
     now,
     verify,
     openPorts,
-    streams: undefined as never,
+    streams: new ExecStreams(),
+    metrics: createHostMetrics({ pools: () => [], allocated: () => 0, max: 1, freeMemoryMiB: () => 1 }),
+    sampler: new Sampler({ ...machine.deps, now, monotonic: () => performance.now() }),
+    onExecEnd: () => undefined,
     onSilent: () => undefined,
     health: () => ({ pools: [], allocated: 0, max: 1, isDraining: false }),
     ...(options.portAnswerMs !== undefined && { portAnswerMs: options.portAnswerMs }),

@@ -76,6 +76,10 @@ export const limits = {
   /** Connections to ports of all sandboxes of a host; a sandbox has 128 of its own. */
   portConnectionsHostMax: 2_048,
 
+  /** A sandbox's use is sampled this often, and this many samples are kept: ten minutes. */
+  metricsSampleMs: 5_000,
+  metricsSamplesMax: 120,
+
   metadataMaxEntries: 32,
   metadataKeyMaxChars: 64,
   metadataValueMaxChars: 512,

@@ -9,6 +9,7 @@ import { mountFallbacks } from "./routes/fallback.ts";
 import { mountFiles } from "./routes/files.ts";
 import { mountHealth } from "./routes/health.ts";
 import { mountInternal } from "./routes/internal.ts";
+import { mountMetrics } from "./routes/metrics.ts";
 import type { App } from "./routes/mount.ts";
 import { mountPorts } from "./routes/ports.ts";
 import { mountRuns } from "./routes/runs.ts";
@@ -20,6 +21,7 @@ export function createApp(deps: Deps): App {
   app.use(observe(deps));
   mountDataPlane(app, deps);
   mountHealth(app, deps);
+  mountMetrics(app, deps);
   mountDocuments(app, deps);
   mountSandboxes(app, deps);
   mountExec(app, deps);

@@ -9,6 +9,7 @@ import type { Config } from "./env.ts";
 import { type Directory, makeDirectory } from "./hosts/directory.ts";
 import { type HostKeys, makeHostKeys } from "./hosts/keys.ts";
 import type { Log } from "./log.ts";
+import type { Recorder } from "./metrics/recorder.ts";
 import { agentHostProvider } from "./providers/agent-host/make.ts";
 import type { SandboxProvider } from "./providers/provider.ts";
 import type { Passage } from "./sandboxes/ports.ts";
@@ -36,6 +37,8 @@ export type Deps = {
   randomBytes: RandomBytes;
   background: Background;
   isCheckingResults: boolean;
+  adminKey: string;
+  recorder: Recorder | undefined;
 };
 
 /** What the runtime gives; what is left out is the real thing. */
@@ -51,6 +54,7 @@ export type Runtime = {
   passage?: Passage;
   provider?: SandboxProvider;
   isCheckingResults?: boolean;
+  recorder?: Recorder;
 };
 
 /** Builds everything once per isolate, or once per test. */
@@ -82,5 +86,7 @@ export function makeDeps(runtime: Runtime): Deps {
     randomBytes: runtime.randomBytes ?? secureRandom,
     background,
     isCheckingResults: runtime.isCheckingResults ?? false,
+    adminKey: config.adminKey,
+    recorder: runtime.recorder,
   };
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
-import { nearly } from "#test/support/arbitrary";
+import { anyText, nearly } from "#test/support/arbitrary";
 import { type Harness, harness, problemOf } from "#test/support/harness";
 import { expectProblem } from "#test/support/problem";
 import {
@@ -19,6 +19,7 @@ let owned: Owned;
 beforeAll(async () => {
   h = await harness({ maxSandboxes: 10_000 });
   owned = await ownedBy(h);
+  h.provider.servers.set(8_000, () => new Response("a server's own answer"));
 });
 afterAll(() => h.close());
 
@@ -62,12 +63,9 @@ describe.each(guardedRows)("%s, made up from its schemas,", (_name, row) => {
   test("A31-A35: no query and no id is answered with 5xx, every refusal is a problem", async () => {
     const query = fc.oneof(
       row.query ? nearly(row.query) : fc.constant({}),
-      fc.dictionary(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), { maxKeys: 3 }),
+      fc.dictionary(anyText(), anyText(), { maxKeys: 3 }),
     );
-    const id = fc.oneof(
-      { weight: 3, arbitrary: fc.constant(null) },
-      { weight: 1, arbitrary: fc.string({ unit: "binary", maxLength: 40 }) },
-    );
+    const id = fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: anyText(40) });
     await fc.assert(
       fc.asyncProperty(query, id, async (parameters, strange) => {
         const text = new URLSearchParams(pairsOf(parameters)).toString();
@@ -88,7 +86,8 @@ describe.each(guardedRows)("%s, made up from its schemas,", (_name, row) => {
     );
   });
 
-  test("refuses a parameter nobody knows, one sent twice, and one that is not UTF-8", async () => {
+  // What is passed on has parameters of its own.
+  test.skipIf(row.isProxy)("refuses a parameter nobody knows, one sent twice, and one that is not UTF-8", async () => {
     const queries = ["?nobody=1", "?path=a&path=b", "?limit=1&limit=1", "?path=%ff", "?__proto__=1", "?=1"];
     for (const query of queries) {
       const response = await sendExample(h, row, owned, query);
