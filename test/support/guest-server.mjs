@@ -57,11 +57,15 @@ const routes = {
     const piece = Buffer.alloc(64 * 1024, "x");
     let left = 16 * 1024;
     const more = () => {
-      while (left-- > 0) if (!response.write(piece)) return response.once("drain", more);
+      while (left-- > 0) {
+        flooded += piece.length;
+        if (!response.write(piece)) return response.once("drain", more);
+      }
       response.end();
     };
     more();
   },
+  "/flooded": (_request, response) => response.end(String(flooded)),
   "/silent": () => {},
   "/early": (_request, response) => response.writeHead(413, { connection: "close" }).end("too much"),
 };

@@ -160,6 +160,45 @@ export function portsSuite(stack: () => TestStack, api: () => Api): void {
     socket.socket.destroy();
   });
 
+  /** What the server has sent, once it sends no more. */
+  async function heldAt(): Promise<number> {
+    let before = -1;
+    await expect
+      .poll(
+        async () => {
+          const now = Number(await (await call(open, "/flooded")).text());
+          const isHeld = now === before;
+          before = now;
+          return isHeld;
+        },
+        { timeout: 20_000, interval: 500 },
+      )
+      .toBe(true);
+    return before;
+  }
+  const residentMiB = (pid: number) =>
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+
+  test("a reader who stops holds up the server, over HTTP and over a WebSocket, in bounded memory", async () => {
+    const hostPid = stack().agentHost.pid;
+    const [before, sentBefore] = [residentMiB(hostPid), await heldAt()];
+    const socket = await mustOpen(urlOf(open, "/flood"), mine());
+    await socket.receive();
+    socket.socket.pause();
+    const overSocket = (await heldAt()) - sentBefore;
+    socket.socket.destroy();
+    const abort = new AbortController();
+    const reader = (await call(open, "/big", { signal: abort.signal })).body?.getReader();
+    await reader?.read();
+    const overHttp = (await heldAt()) - sentBefore - overSocket;
+    // Of a gigabyte: what the buffers of the kernel and of every program on the way hold.
+    expect(overSocket).toBeLessThan(64 * 1024 * 1024);
+    expect(overHttp).toBeLessThan(64 * 1024 * 1024);
+    expect(residentMiB(hostPid) - before).toBeLessThan(64);
+    expect((await api().exec(open, "echo alive")).stdout).toBe("alive\n");
+    abort.abort();
+  });
+
   test("a WebSocket is refused as a request is", async () => {
     const codeOf = async (url: string, headers: Record<string, string>) =>
       (JSON.parse(((await openSocket(url, headers)) as Refused).body) as { code: string }).code;
