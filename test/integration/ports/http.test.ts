@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { newSandboxId } from "#contract/ids";
 import { problemOf } from "#test/support/harness";
 import { type PortStack, portStack } from "#test/support/port-stack";
@@ -49,9 +49,12 @@ test("path and query reach the server as they were sent", async () => {
   expect((await call("")).status).toBe(404);
 });
 
-test("a HEAD has the headers and no body", async () => {
+test("a HEAD has the headers and no body, and its connection goes on", async () => {
+  const complaint = vi.spyOn(console, "error");
   const response = await call("/hello", { method: "HEAD" });
   expect([response.status, await response.text()]).toEqual([200, ""]);
+  expect(await (await call("/hello")).text()).toBe("hello from inside\n");
+  expect(complaint).not.toHaveBeenCalled();
 });
 
 test.each([10, 60_000, 3_000_000])(
