@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { feature } from "#contract/sandboxd";
 import { type Box, env, generation, noSink, run, sandboxId, shell, startBox, waitUntil } from "./harness.ts";
 
 let box: Box;
@@ -13,7 +14,7 @@ test("idle, the daemon holds less than a megabyte", () => {
 });
 
 test("before its configuration a sandbox runs and reads nothing", async () => {
-  expect(box.connection.hello).toEqual({ memberId: box.memberId });
+  expect(box.connection.hello).toEqual({ memberId: box.memberId, features: feature.ports });
   await expect(run(box.connection, ["true"])).rejects.toMatchObject({ code: "notConfigured" });
   await expect(box.connection.readFile({ path: "/etc/passwd" })).rejects.toMatchObject({
     code: "notConfigured",
@@ -46,7 +47,7 @@ test("a lost host is dialled again: the sandbox proves itself, and what ran goes
   await expect(box.listen({ ...expected, sandboxId: "a0other" })).rejects.toMatchObject({ code: "proof" });
 
   const again = await box.listen(expected);
-  expect(again.hello).toEqual({ memberId: box.memberId, sandboxId, generation });
+  expect(again.hello).toEqual({ memberId: box.memberId, sandboxId, generation, features: feature.ports });
   await expect(again.configure({ ...expected, env })).rejects.toMatchObject({ code: "alreadyConfigured" });
   await waitUntil(async () => (await run(again, ["test", "-e", "/tmp/went-on"])).exitCode === 0, 3000);
   again.close();
