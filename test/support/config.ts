@@ -5,5 +5,5 @@ export const testConfig: Config = {
   hostSecret: "a host secret for tests, long enough",
   sweepMs: 30_000,
   retentionMs: 7 * 86_400_000,
-  defaults: { cpu: 1, memoryMiB: 256, lifetimeSeconds: 900, idleSeconds: 300 },
+  defaults: { cpu: 1, memoryMiB: 256, pids: 256, diskMiB: 1024, lifetimeSeconds: 900, idleSeconds: 300 },
 };
