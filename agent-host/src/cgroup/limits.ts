@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { workingSetBytes } from "./memory.ts";
 import type { CgroupPaths } from "./paths.ts";
@@ -24,15 +24,24 @@ export class MemoryInUseError extends Error {
   }
 }
 
-type LimitFile = { path: string; value: string; isOptional?: true };
+/** A control file as it is and as it should be; `now` is undefined where the kernel has no such file. */
+type LimitFile = { path: string; value: string; now: string | undefined; isOptional: boolean };
+
+function limitFile(folder: string, name: string, value: string, isOptional = false): LimitFile {
+  const path = join(folder, name);
+  return { path, value, now: read(path), isOptional };
+}
 
 /**
- * Writes the limits of a lease; plain file writes, 0.05 ms where `docker update` takes 10.
+ * Writes the limits of a lease, those that differ: a lease that asks for no more than the pool has only reads.
  * @throws MemoryInUseError, and Error when the kernel refuses one of them for another reason
  */
 export function writeLimits(paths: CgroupPaths, limits: CgroupLimits): void {
-  refuseIfInUse(paths, limits.memoryMiB);
-  for (const file of limitFiles(paths, limits)) write(paths, file);
+  const { memory, ...others } = limitFiles(paths, limits);
+  refuseIfInUse(paths, memory[0]);
+  for (const file of [...inOrder(memory), ...others.cpuPeriod, ...inOrder(others.cpu), others.pids]) {
+    if (isDifferent(file)) write(paths, file);
+  }
 }
 
 /**
@@ -40,66 +49,64 @@ export function writeLimits(paths: CgroupPaths, limits: CgroupLimits): void {
  * @returns the names of the files that were written; none where the cgroup is gone
  */
 export function keepLimits(paths: CgroupPaths, limits: CgroupLimits): string[] {
-  const files = limitFiles(paths, limits);
-  const changed = files.filter(({ path, value }) => (read(path) ?? value) !== value);
-  if (changed.length === 0) return [];
-  for (const file of files) write(paths, file);
+  const { memory, cpuPeriod, cpu, pids } = limitFiles(paths, limits);
+  const files = [...inOrder(memory), ...cpuPeriod, ...inOrder(cpu), pids];
+  const changed = files.filter((file) => file.now !== undefined && isDifferent(file));
+  for (const file of changed) write(paths, file);
   return changed.map(({ path }) => path.slice(path.lastIndexOf("/") + 1));
 }
 
-/** In the order in which they can be written, which depends on the direction. */
-function limitFiles(paths: CgroupPaths, limits: CgroupLimits): LimitFile[] {
+const isDifferent = ({ now, value, isOptional }: LimitFile) =>
+  now !== value && !(isOptional && now === undefined);
+
+type Pair = [lower: LimitFile, upper: LimitFile];
+type LimitFiles = { memory: Pair; cpuPeriod: LimitFile[]; cpu: Pair; pids: LimitFile };
+
+/** Optional: kernels without swap accounting have no limit of swap, and those before 5.14 no burst. */
+function limitFiles(paths: CgroupPaths, limits: CgroupLimits): LimitFiles {
   const bytes = String(limits.memoryMiB * mib);
   const quota = cpuQuotaMicros(limits.cpu);
   const pids = String(limits.pids);
   if (paths.version === 2) {
-    const at = (name: string) => join(paths.unified, name);
-    return [
-      { path: at("memory.max"), value: bytes },
-      { path: at("memory.swap.max"), value: "0", isOptional: true },
-      ...cpuFiles(quota, { path: at("cpu.max"), value: `${quota} ${cpuPeriodMicros}` }, at("cpu.max.burst")),
-      { path: at("pids.max"), value: pids },
-    ];
+    const at = paths.unified;
+    return {
+      memory: [limitFile(at, "memory.max", bytes), limitFile(at, "memory.swap.max", "0", true)],
+      cpuPeriod: [],
+      cpu: [
+        limitFile(at, "cpu.max.burst", String(quota), true),
+        limitFile(at, "cpu.max", `${quota} ${cpuPeriodMicros}`),
+      ],
+      pids: limitFile(at, "pids.max", pids),
+    };
   }
-  const cpuAt = (name: string) => join(paths.cpu, name);
-  const share: LimitFile = { path: cpuAt("cpu.cfs_quota_us"), value: String(quota) };
-  return [
-    ...memoryFilesV1(paths.memory, bytes),
-    { path: cpuAt("cpu.cfs_period_us"), value: String(cpuPeriodMicros) },
-    ...cpuFiles(quota, share, cpuAt("cpu.cfs_burst_us")),
-    { path: join(paths.pids, "pids.max"), value: pids },
-  ];
+  return {
+    memory: [
+      limitFile(paths.memory, "memory.limit_in_bytes", bytes),
+      limitFile(paths.memory, "memory.memsw.limit_in_bytes", bytes, true),
+    ],
+    cpuPeriod: [limitFile(paths.cpu, "cpu.cfs_period_us", String(cpuPeriodMicros))],
+    cpu: [
+      limitFile(paths.cpu, "cpu.cfs_burst_us", String(quota), true),
+      limitFile(paths.cpu, "cpu.cfs_quota_us", String(quota)),
+    ],
+    pids: limitFile(paths.pids, "pids.max", pids),
+  };
 }
 
-/** A burst may never be above the share; kernels before 5.14 have none. */
-function cpuFiles(quota: number, share: LimitFile, burstPath: string): LimitFile[] {
-  const burst: LimitFile = { path: burstPath, value: String(quota), isOptional: true };
-  const isLowered = quota < Number.parseInt(read(share.path) ?? "", 10);
-  return isLowered ? [burst, share] : [share, burst];
-}
-
-const memoryFileV1 = (folder: string) => join(folder, "memory.limit_in_bytes");
-
-/** Memory may never be above memory + swap, not even between two writes. */
-function memoryFilesV1(folder: string, value: string): LimitFile[] {
-  const memory: LimitFile = { path: memoryFileV1(folder), value };
-  const withSwap: LimitFile = { path: join(folder, "memory.memsw.limit_in_bytes"), value, isOptional: true };
-  const isRaised = BigInt(value) > BigInt(read(memory.path) ?? 0);
-  return isRaised ? [withSwap, memory] : [memory, withSwap];
+/** Of a pair the lower one may never be above the upper one, not even between two writes. */
+function inOrder([lower, upper]: Pair): LimitFile[] {
+  return Number(lower.value) > Number(lower.now ?? 0) ? [upper, lower] : [lower, upper];
 }
 
 /** Version 2 takes any limit and kills down to it, version 1 says EBUSY after a long search: we look first. */
-function refuseIfInUse(paths: CgroupPaths, memoryMiB: number): void {
-  const now = read(paths.version === 2 ? join(paths.unified, "memory.max") : memoryFileV1(paths.memory));
-  if (Number(now) <= memoryMiB * mib) return; // not lowered
+function refuseIfInUse(paths: CgroupPaths, { now, value }: LimitFile): void {
+  if (Number(now) <= Number(value)) return; // not lowered
   const usedMiB = Math.ceil(workingSetBytes(paths) / mib);
-  if (usedMiB >= memoryMiB) throw new MemoryInUseError(usedMiB);
+  if (usedMiB * mib >= Number(value)) throw new MemoryInUseError(usedMiB);
 }
 
 /** @throws Error when the kernel refuses */
-function write(paths: CgroupPaths, { path, value, isOptional }: LimitFile): void {
-  // Kernels without swap accounting lack its file, and then there is no swap to bound.
-  if (isOptional && !existsSync(path)) return;
+function write(paths: CgroupPaths, { path, value }: LimitFile): void {
   try {
     writeFileSync(path, value);
   } catch (cause) {

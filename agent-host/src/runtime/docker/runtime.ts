@@ -62,7 +62,9 @@ export class DockerRuntime implements Runtime {
         path: `/containers/${handle}/start`,
         deadlineMs: engineDeadlineMs,
       });
-      const { pid } = await this.#learnProcess(handle);
+      const { pid, cgroup } = await this.#learnProcess(handle);
+      // The engine knows no burst; with it here, a lease of the pool's own limits has nothing to write.
+      writeLimits(cgroup, spec.limits);
       const { memberId, template } = spec;
       await this.#options.workspaces.attach({ memberId, uid, pid }, workspace);
       const connection = await within(dialled, dialDeadlineMs);
