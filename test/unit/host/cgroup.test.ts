@@ -44,6 +44,7 @@ test("a container is found on cgroup v1, also where controllers share a mount", 
     version: 1,
     memory: "/sys/fs/cgroup/memory/docker/ab",
     cpu: "/sys/fs/cgroup/cpu,cpuacct/docker/ab",
+    cpuAccounting: "/sys/fs/cgroup/cpu,cpuacct/docker/ab",
     pids: "/sys/fs/cgroup/pids/docker/ab",
     freezer: "/sys/fs/cgroup/freezer/docker/ab",
   });
@@ -88,6 +89,7 @@ test("limits are written on v1 with memory never above memory and swap, in both 
     version: 1,
     memory: at("memory"),
     cpu: at("cpu"),
+    cpuAccounting: at("cpuacct"),
     pids: at("pids"),
     freezer: at("f"),
   } as const;
@@ -141,7 +143,7 @@ function inUse(usedMiB: number, cachedMiB: number) {
   });
   const at = join(v1, "m");
   return [
-    { version: 1, memory: at, cpu: at, pids: at, freezer: at },
+    { version: 1, memory: at, cpu: at, cpuAccounting: at, pids: at, freezer: at },
     { version: 2, unified: join(v2, "m") },
   ] as const;
 }

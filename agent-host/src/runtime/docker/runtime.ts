@@ -2,6 +2,7 @@ import { killCgroup } from "../../cgroup/kill.ts";
 import { type CgroupLimits, keepLimits, writeLimits } from "../../cgroup/limits.ts";
 import { oomKills } from "../../cgroup/oom.ts";
 import { type CgroupPaths, cgroupPathsOf } from "../../cgroup/paths.ts";
+import { readUsage, type Usage } from "../../cgroup/usage.ts";
 import { type Engine, EngineError } from "../../engine/request.ts";
 import type { Finding } from "../../preflight/finding.ts";
 import { inspectMember } from "../../preflight/member.ts";
@@ -192,6 +193,10 @@ export class DockerRuntime implements Runtime {
 
   oomKills({ handle }: Pick<Member, "handle">): number {
     return oomKills(this.#runningOf(handle).cgroup);
+  }
+
+  usage({ handle }: Pick<Member, "handle">): Usage {
+    return readUsage(this.#runningOf(handle).cgroup);
   }
 
   async inspect({ handle }: Pick<Member, "handle">, limits: CgroupLimits): Promise<Finding[]> {
