@@ -3,6 +3,7 @@ import { ExecRequest } from "#contract/exec";
 import { EntriesQuery } from "#contract/files";
 import { HostCreate, HostPatch } from "#contract/host";
 import { ExecId, HostId, SandboxId, TenantId } from "#contract/ids";
+import { ProcessName, ProcessRequest } from "#contract/process";
 import { canonicalRequest, signatureHeader } from "#contract/signature";
 import { fromHex, hmacMatches, sha256Hex } from "#worker/crypto";
 import { toAppError, toProblem } from "#worker/errors";
@@ -66,6 +67,8 @@ async function route(behind: SandboxProvider, place: Place, asked: Asked): Promi
     const after = Number(url.searchParams.get("after"));
     return eventsAnswer(await behind.followExec(place, ExecId.parse(execId), after, call));
   }
+  const processes = await routeProcesses(behind, place, asked);
+  if (processes) return processes;
   switch (`${request.method} ${url.pathname.replace(place.sandboxId, ":id")}`) {
     case "POST /v1/sandboxes":
       return Response.json(await behind.create(place, HostCreate.parse(json()), call), { status: 201 });
@@ -114,6 +117,36 @@ async function route(behind: SandboxProvider, place: Place, asked: Asked): Promi
       return Response.json(await behind.writeFile(place, path, { stream: new Blob([body]).stream() }, call));
     default:
       return Response.json({ code: "not_found" }, { status: 404 });
+  }
+}
+
+/** The part of a host about processes; nothing when the address is another. */
+async function routeProcesses(behind: SandboxProvider, place: Place, asked: Asked) {
+  const { request, url, body } = asked;
+  const [, sent, verb = ""] = /\/processes(?:\/(\w+))?(\/\w+)?$/.exec(url.pathname) ?? [];
+  if (!url.pathname.includes("/processes")) return undefined;
+  const call = { requestId: "req_host", deadlineMs: 1_000 };
+  const json = () => JSON.parse(new TextDecoder().decode(body));
+  if (sent === undefined && request.method === "GET")
+    return Response.json(await behind.listProcesses(place, call));
+  if (sent === undefined) {
+    const started = await behind.startProcess(place, ProcessRequest.parse(json()), call);
+    return Response.json(started, { status: 201 });
+  }
+  const name = ProcessName.parse(sent);
+  const done = () => new Response(null, { status: 204 });
+  switch (`${request.method} ${verb}`) {
+    case "GET ":
+      return Response.json(await behind.getProcess(place, name, call));
+    case "DELETE ":
+      await behind.killProcess(place, name, call);
+      return done();
+    case "GET /events": {
+      const after = Number(url.searchParams.get("after"));
+      return eventsAnswer(await behind.followProcess(place, name, after, call));
+    }
+    default:
+      return undefined;
   }
 }
 

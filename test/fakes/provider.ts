@@ -3,11 +3,13 @@ import type { ExecRequest, ExecResult, OutputEvent } from "#contract/exec";
 import type { EntriesQuery } from "#contract/files";
 import type { HostCreate, LiveSandbox, SandboxEnd } from "#contract/host";
 import { type ExecId, type HostId, newExecId, type SandboxId } from "#contract/ids";
+import type { ProcessName, ProcessRequest } from "#contract/process";
 import { absolutePath } from "#contract/text";
 import { readBounded } from "#worker/bytes";
 import { AppError, sandboxNotFound } from "#worker/errors";
 import type { ArchiveWish, Place, ReadWish, SandboxProvider } from "#worker/providers/provider";
 import { deleteFake, listFake, packFake, readFake, unpackFake } from "./files.ts";
+import { FakeProcesses } from "./processes.ts";
 import { runProgram } from "./programs.ts";
 
 type Held = {
@@ -16,6 +18,7 @@ type Held = {
   files: Map<string, Uint8Array>;
   /** Of each command that was streamed. */
   events: Map<ExecId, string[]>;
+  processes: FakeProcesses;
 };
 type Verb = keyof SandboxProvider;
 type Failure = { error: unknown; isAfterwards: boolean };
@@ -66,6 +69,7 @@ export class FakeProvider implements SandboxProvider {
           spec: { ...spec },
           files: new Map(),
           events: new Map(),
+          processes: new FakeProcesses(),
         });
       }
       return {
@@ -121,6 +125,33 @@ export class FakeProvider implements SandboxProvider {
       const frames = this.find(place).events.get(execId);
       if (!frames) throw new AppError("exec_not_found", "There is no such command.");
       return { execId, stream: new Blob(frames.slice(Math.min(after, frames.length - 1))).stream() };
+    });
+  }
+
+  startProcess(place: Place, request: ProcessRequest) {
+    return this.run("startProcess", async () => {
+      const { spec, files, processes } = this.find(place);
+      const run = ({ stdin: _, ...rest }: ProcessRequest) => runProgram({ env: spec.env, files }, rest);
+      return processes.start({ run }, request);
+    });
+  }
+
+  listProcesses(place: Place) {
+    return this.run("listProcesses", async () => ({ items: this.find(place).processes.list() }));
+  }
+
+  getProcess(place: Place, name: ProcessName) {
+    return this.run("getProcess", async () => this.find(place).processes.find(name).shown);
+  }
+
+  killProcess(place: Place, name: ProcessName) {
+    return this.run("killProcess", async () => this.find(place).processes.find(name).kill(9));
+  }
+
+  followProcess(place: Place, name: ProcessName, after: number) {
+    return this.run("followProcess", async () => {
+      const process = this.find(place).processes.find(name);
+      return { execId: process.id, stream: process.follow(after) };
     });
   }
 

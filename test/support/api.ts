@@ -1,4 +1,5 @@
 import type { ExecRequest, ExecResult } from "#contract/exec";
+import type { Process, ProcessList, ProcessRequest } from "#contract/process";
 import type { CreateSandbox, Sandbox } from "#contract/sandbox";
 import { eventsOf, type ServerEvent } from "./events.ts";
 
@@ -68,6 +69,23 @@ export class Api {
     const headers = after === undefined ? undefined : { "last-event-id": String(after) };
     return this.#streamed(`/v1/sandboxes/${id}/exec/${execId}`, headers ? { headers } : {});
   }
+  async start(id: string, request: ProcessRequest): Promise<Process> {
+    return (await this.#ok("POST", `/v1/sandboxes/${id}/processes`, request)).json() as Promise<Process>;
+  }
+  async processes(id: string): Promise<Process[]> {
+    const response = await this.#ok("GET", `/v1/sandboxes/${id}/processes`);
+    return ((await response.json()) as ProcessList).items;
+  }
+  async process(id: string, name: string | number): Promise<Process> {
+    return (await this.#ok("GET", processPath(id, name))).json() as Promise<Process>;
+  }
+  async killProcess(id: string, name: string | number): Promise<void> {
+    await this.#ok("DELETE", processPath(id, name));
+  }
+  /** Reads what a process prints, after an event. */
+  async attach(id: string, name: string | number, after = 0): Promise<Stream> {
+    return this.#streamed(`${processPath(id, name)}/events?after=${after}`, {});
+  }
   async #streamed(path: string, init: RequestInit & { headers?: Record<string, string> }): Promise<Stream> {
     const abort = new AbortController();
     const response = await fetch(this.url + path, {
@@ -98,4 +116,5 @@ export class Api {
   }
 }
 
+const processPath = (id: string, name: string | number) => `/v1/sandboxes/${id}/processes/${name}`;
 const filesPath = (id: string, path: string) => `/v1/sandboxes/${id}/files?path=${encodeURIComponent(path)}`;

@@ -11,6 +11,7 @@ export const errorTable = {
   not_found: { status: 404, retryable: false, title: "There is nothing at this address" },
   sandbox_not_found: { status: 404, retryable: false, title: "There is no such sandbox" },
   exec_not_found: { status: 404, retryable: false, title: "There is no such command, or no more" },
+  process_not_found: { status: 404, retryable: false, title: "There is no such process, or no more" },
   run_not_found: { status: 404, retryable: false, title: "There is no such run" },
   template_not_found: { status: 404, retryable: false, title: "There is no such template" },
   file_not_found: { status: 404, retryable: false, title: "There is no such file" },

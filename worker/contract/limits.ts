@@ -62,6 +62,14 @@ export const limits = {
   /** Of a stream whose reader must not be missed: some runtimes notice who has gone only when they send something. */
   tiedStreamCommentMs: 500,
 
+  /** Ended processes that a sandbox's list still shows, the newest, and how long what they printed is kept. */
+  processesEndedMax: 64,
+  processKeptMs: 600_000,
+  processTagMaxChars: 128,
+  processCommandShownChars: 256,
+  /** A tree that was killed is gone by then, or nobody can say what became of it. */
+  processKillDeadlineMs: 5_000,
+
   metadataMaxEntries: 32,
   metadataKeyMaxChars: 64,
   metadataValueMaxChars: 512,

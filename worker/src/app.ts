@@ -9,6 +9,7 @@ import { mountFiles } from "./routes/files.ts";
 import { mountHealth } from "./routes/health.ts";
 import { mountInternal } from "./routes/internal.ts";
 import type { App } from "./routes/mount.ts";
+import { mountProcesses } from "./routes/processes.ts";
 import { mountRuns } from "./routes/runs.ts";
 import { mountSandboxes } from "./routes/sandboxes.ts";
 
@@ -20,6 +21,7 @@ export function createApp(deps: Deps): App {
   mountDocuments(app, deps);
   mountSandboxes(app, deps);
   mountExec(app, deps);
+  mountProcesses(app, deps);
   mountFiles(app, deps);
   mountRuns(app, deps);
   mountInternal(app, deps);

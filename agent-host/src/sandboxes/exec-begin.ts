@@ -4,8 +4,11 @@ import { homePath } from "#contract/text";
 import type { ExecHandle, ExecSink } from "../sandboxd/exec.ts";
 import type { Live } from "./registry.ts";
 
+/** A public request, or a process whose input stays open (`stdin: true`). */
+export type Command = Omit<ExecRequest, "stdin"> & { stdin?: string | true | undefined };
+
 /** Starts a public request's command in the sandbox, and feeds it its input. */
-export function beginExec(live: Live, request: ExecRequest, sink: ExecSink): ExecHandle {
+export function beginExec(live: Live, request: Command, sink: ExecSink): ExecHandle {
   const { command, env, stdin, timeoutMs } = request;
   const handle = live.member.connection.exec(
     {
@@ -19,7 +22,7 @@ export function beginExec(live: Live, request: ExecRequest, sink: ExecSink): Exe
     },
     sink,
   );
-  if (stdin !== undefined) void feed(handle, stdin);
+  if (typeof stdin === "string") void feed(handle, stdin);
   return handle;
 }
 

@@ -73,7 +73,11 @@ describe.each(guardedRows)("%s, made up from its schemas,", (_name, row) => {
         const text = new URLSearchParams(pairsOf(parameters)).toString();
         // Lone surrogates have no bytes that could be sent.
         const target = strange?.isWellFormed()
-          ? pathOf(row, { sandboxId: encodeURIComponent(strange), runId: encodeURIComponent(strange) })
+          ? pathOf(row, {
+              sandboxId: encodeURIComponent(strange),
+              runId: encodeURIComponent(strange),
+              processId: encodeURIComponent(strange),
+            })
           : pathOf(row, { ...owned, sandboxId: row.method === "delete" ? "h" : owned.sandboxId });
         const response = await h.send(row.method.toUpperCase(), `${target}?${text}`, {
           key: h.key,

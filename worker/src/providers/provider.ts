@@ -2,6 +2,7 @@ import type { ExecRequest, ExecResult } from "#contract/exec";
 import type { EntriesQuery, EntryPage, WrittenFile } from "#contract/files";
 import type { HostCreate, HostCreated, SandboxEnd } from "#contract/host";
 import type { ExecId, HostId, SandboxId, TenantId } from "#contract/ids";
+import type { Process, ProcessList, ProcessName, ProcessRequest } from "#contract/process";
 
 /** Which sandbox, for whom, where. */
 export type Place = { tenantId: TenantId; sandboxId: SandboxId; hostId: HostId; url: string };
@@ -33,7 +34,7 @@ export type ArchiveWish = { path: string; isGzip: boolean };
  * Where sandboxes run. Every implementation throws AppError only, with codes of the public table, and marks with
  * `isOutcomeUnknown` what may have happened all the same; one conformance suite holds them all to it.
  */
-export interface SandboxProvider extends Lives, Commands, Files {}
+export interface SandboxProvider extends Lives, Commands, Processes, Files {}
 
 export interface Lives {
   /** Repeating the same id and generation is a success. @throws `no_capacity`, `host_unreachable` */
@@ -51,6 +52,17 @@ export interface Commands {
   streamExec(place: Place, request: ExecRequest, wish: StreamWish, call: Call): Promise<ExecEvents>;
   /** @throws `sandbox_not_found`, `exec_not_found` */
   followExec(place: Place, execId: ExecId, after: number, call: Call): Promise<ExecEvents>;
+}
+
+/** Each throws `sandbox_not_found` and the codes of its row. */
+export interface Processes {
+  /** Resolves once it has started. */
+  startProcess(place: Place, request: ProcessRequest, call: Call): Promise<Process>;
+  listProcesses(place: Place, call: Call): Promise<ProcessList>;
+  getProcess(place: Place, name: ProcessName, call: Call): Promise<Process>;
+  /** Resolves once it and all that it has started are gone. */
+  killProcess(place: Place, name: ProcessName, call: Call): Promise<void>;
+  followProcess(place: Place, name: ProcessName, after: number, call: Call): Promise<ExecEvents>;
 }
 
 /** Each throws `sandbox_not_found` and the codes of its row. */

@@ -4,7 +4,7 @@ import { absolutePath } from "#contract/text";
 import { inTime, readOrStream } from "../../bytes.ts";
 import { AppError } from "../../errors.ts";
 import type { ArchiveWish, Call, FileBody, FileContent, Files, Place } from "../provider.ts";
-import { parseAnswer, refusalOf } from "./answers.ts";
+import { accepted, dropped, parseAnswer, refusalOf } from "./answers.ts";
 import { type HostRequest, type Send, sandboxPath } from "./call.ts";
 
 type Query = Record<string, string | false | undefined>;
@@ -66,15 +66,6 @@ function request(place: Place, call: Call, method: HostRequest["method"], rest: 
 async function upload(place: Place, call: Call, rest: string, { stream }: FileBody): Promise<HostRequest> {
   const content = await inTime(readOrStream(stream, limits.signedBodyMaxBytes), limits.bodyDeadlineMs);
   return { ...request(place, call, "PUT", rest), body: { content, type: "application/octet-stream" } };
-}
-
-async function accepted<T>(response: Response, read: () => Promise<T>): Promise<T> {
-  if (!response.ok) throw await refusalOf(response);
-  return read();
-}
-
-async function dropped(response: Response): Promise<void> {
-  await response.body?.cancel();
 }
 
 async function fileContentOf(response: Response, headOnly: boolean): Promise<FileContent> {

@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import { newExecId, newTenantId } from "#contract/ids";
+import type { ProcessRequest } from "#contract/process";
+import type { Place, SandboxProvider } from "#worker/providers/provider";
+import { collect, eventsOf } from "../../support/events.ts";
+
+const call = { requestId: "req_conformance00000000", deadlineMs: 20_000 };
+
+/** What every provider promises about processes that nobody waits for. */
+export function processPromises(
+  provider: () => SandboxProvider,
+  withSandbox: (work: (place: Place) => Promise<void>) => Promise<void>,
+  codeOf: (work: Promise<unknown>) => Promise<string>,
+): void {
+  const start = (place: Place, request: ProcessRequest) => provider().startProcess(place, request, call);
+  const follow = async (place: Place, id: string, after = 0) => {
+    const name = (await provider().getProcess(place, id as never, call)).id;
+    return collect(eventsOf((await provider().followProcess(place, name, after, call)).stream));
+  };
+
+  test("a process runs on by itself, is listed, and is gone once it was killed", () =>
+    withSandbox(async (place) => {
+      const started = await start(place, { command: "sleep 300", tag: "nap" });
+      expect(started).toMatchObject({ kind: "process", command: "sleep 300", tag: "nap", state: "running" });
+      expect(started.pid).toBeGreaterThan(1);
+      expect((await provider().listProcesses(place, call)).items).toEqual([started]);
+      await provider().killProcess(place, started.id, call);
+      const ended = await provider().getProcess(place, started.id, call);
+      expect(ended).toMatchObject({ state: "ended", exitCode: 137, signal: 9, endReason: "killed" });
+      // Killing what has ended changes nothing.
+      await provider().killProcess(place, started.id, call);
+      expect(await provider().getProcess(place, started.id, call)).toEqual(ended);
+      expect((await follow(place, started.id)).last).toMatchObject({ event: "exit" });
+    }));
+
+  test("what a process printed can be read after its end, from any event on", () =>
+    withSandbox(async (place) => {
+      const { id, pid } = await start(place, { command: ["echo", "hello"] });
+      const { stdout, last } = await follow(place, id);
+      expect([stdout.toString(), last.json.exitCode]).toEqual(["hello\n", 0]);
+      const rest = await follow(place, String(pid), 1);
+      expect(rest.events.map(({ event }) => event)).toEqual(["exit"]);
+    }));
+
+  test("a process that cannot be started is refused, and is on no list", () =>
+    withSandbox(async (place) => {
+      expect(await codeOf(start(place, { command: ["/no/such/program"] }))).toBe("command_not_found");
+      expect((await provider().listProcesses(place, call)).items).toEqual([]);
+    }));
+
+  test("another tenant finds no process, and an id of nobody is process_not_found", () =>
+    withSandbox(async (place) => {
+      const { id } = await start(place, { command: "sleep 300" });
+      const foreign = { ...place, tenantId: newTenantId() };
+      for (const refused of [
+        start(foreign, { command: "echo" }),
+        provider().listProcesses(foreign, call),
+        provider().getProcess(foreign, id, call),
+        provider().killProcess(foreign, id, call),
+        provider().followProcess(foreign, id, 0, call),
+      ])
+        expect(await codeOf(refused)).toBe("sandbox_not_found");
+      for (const name of [newExecId(), "1", "4194304"])
+        expect(await codeOf(provider().killProcess(place, name, call))).toBe("process_not_found");
+      expect(await provider().getProcess(place, id, call)).toMatchObject({ state: "running" });
+    }));
+}

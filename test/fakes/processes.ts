@@ -1,0 +1,107 @@
+import { eventFrame } from "#contract/events";
+import type { ExecResult, OutputEvent } from "#contract/exec";
+import { type ExecId, newExecId } from "#contract/ids";
+import type { Process, ProcessName, ProcessRequest } from "#contract/process";
+import { AppError } from "#worker/errors";
+
+type Machine = { run: (request: ProcessRequest) => ExecResult };
+
+/** The processes of one fake sandbox: `sleep` and `cat` run until they are told to end, everything else has ended. */
+export class FakeProcesses {
+  readonly #all: FakeProcess[] = [];
+
+  start(machine: Machine, request: ProcessRequest): Process {
+    const process = new FakeProcess(request, this.#all.length + 2);
+    const [program] = [request.command].flat()[0]?.split(" ") ?? [];
+    const goesOn = program === "sleep" || program === "cat";
+    // Before it is on any list: what cannot be started never was.
+    const result = goesOn ? undefined : machine.run(request);
+    this.#all.unshift(process);
+    if (result) {
+      if (result.stdout !== "") process.print(result.stdout);
+      process.end(result);
+    }
+    return process.shown;
+  }
+
+  list(): Process[] {
+    return this.#all.map(({ shown }) => shown);
+  }
+
+  find(name: ProcessName): FakeProcess {
+    const found = this.#all.find(({ shown }) => shown.id === name || String(shown.pid) === name);
+    if (!found) throw new AppError("process_not_found", "There is no such process.");
+    return found;
+  }
+}
+
+export class FakeProcess {
+  shown: Process;
+  readonly #frames: string[] = [];
+  #changed: () => void = () => undefined;
+
+  constructor({ command, tag }: ProcessRequest, pid: number) {
+    this.shown = {
+      id: newExecId(),
+      pid,
+      kind: "process",
+      command: [command].flat().join(" "),
+      ...(tag !== undefined && { tag }),
+      state: "running",
+      startedAt: new Date(0).toISOString(),
+    };
+  }
+
+  get id(): ExecId {
+    return this.shown.id;
+  }
+
+  print(data: string): void {
+    const seq = this.#frames.length + 1;
+    const event: OutputEvent = { seq, data, encoding: "utf8" };
+    this.#append("stdout", event);
+  }
+
+  /** The first end is the end. */
+  end({ stdout: _out, stderr: _err, truncated, ...end }: ExecResult): void {
+    if (this.shown.state === "ended") return;
+    this.shown = { ...this.shown, state: "ended", endedAt: new Date(1).toISOString(), ...end };
+    this.#append("exit", { truncated, ...end });
+  }
+
+  kill(signal: number): void {
+    const result: ExecResult = {
+      exitCode: 128 + signal,
+      signal,
+      stdout: "",
+      stderr: "",
+      truncated: { stdout: false, stderr: false },
+      durationMs: 1,
+      endReason: "killed",
+    };
+    this.end(result);
+  }
+
+  /** Events after a number, to the end of the process. */
+  follow(after: number): ReadableStream<Uint8Array> {
+    const isOver = () => this.shown.state === "ended";
+    let at = isOver() ? Math.min(after, this.#frames.length - 1) : after;
+    return new ReadableStream<Uint8Array>({
+      pull: async (controller) => {
+        while (at >= this.#frames.length && !isOver())
+          await new Promise<void>((resolve) => {
+            this.#changed = resolve;
+          });
+        if (at < this.#frames.length)
+          controller.enqueue(new TextEncoder().encode(this.#frames.slice(at).join("")));
+        at = this.#frames.length;
+        if (isOver()) controller.close();
+      },
+    });
+  }
+
+  #append(event: "stdout" | "exit", data: unknown): void {
+    this.#frames.push(eventFrame(event, data, this.#frames.length + 1));
+    this.#changed();
+  }
+}

@@ -1,0 +1,65 @@
+import * as z from "zod";
+import { ExecRequest, type ExecResult } from "./exec.ts";
+import { ExecId } from "./ids.ts";
+import { limits } from "./limits.ts";
+import { EndReason } from "./sandbox.ts";
+
+export const ProcessRequest = ExecRequest.omit({ stdin: true, timeoutMs: true })
+  .extend({
+    stdin: z
+      .boolean()
+      .optional()
+      .describe("Its standard input stays open for what is sent to it; nothing to read when absent."),
+    timeoutMs: z
+      .int()
+      .min(1)
+      .max(limits.lifetimeMaxSeconds * 1000)
+      .optional()
+      .describe("The whole process tree is ended at this time; the sandbox's lifetime when absent."),
+    tag: z
+      .string()
+      .min(1)
+      .max(limits.processTagMaxChars)
+      .refine((value) => value.isWellFormed(), "must be valid Unicode")
+      .optional()
+      .describe("Yours to know it by; shown in lists."),
+  })
+  .meta({ id: "ProcessRequest" });
+export type ProcessRequest = z.infer<typeof ProcessRequest>;
+
+/** What a process can be named by: the id it was given, or its pid in the sandbox. */
+export const ProcessName = z.union([ExecId, z.string().regex(/^[1-9]\d{0,9}$/)]);
+export type ProcessName = z.infer<typeof ProcessName>;
+
+const time = z.iso.datetime();
+
+export const Process = z
+  .strictObject({
+    id: ExecId.describe("For a command that was streamed, its `X-Sandgate-Exec-Id`."),
+    pid: z.int().describe("In the sandbox. It can be used again once the process has ended."),
+    kind: z.enum(["process", "exec"]).describe("`exec` is a command whose output is streamed."),
+    command: z
+      .string()
+      .describe(
+        `As it was sent, an array joined by spaces; its first ${limits.processCommandShownChars} characters.`,
+      ),
+    tag: z.string().optional(),
+    state: z.enum(["running", "ended"]),
+    startedAt: time,
+    endedAt: time.optional(),
+    exitCode: z.int().optional().describe("As in a command's result; present once it has ended."),
+    signal: z.int().optional().describe("The signal that ended it."),
+    endReason: EndReason.optional(),
+    durationMs: z.number().optional(),
+  })
+  .meta({ id: "Process" });
+export type Process = z.infer<typeof Process>;
+
+/** What the end of a process adds to it. */
+export type ProcessEnd = Pick<ExecResult, "endReason"> &
+  Partial<Pick<ExecResult, "exitCode" | "signal" | "durationMs">>;
+
+export const ProcessList = z
+  .strictObject({ items: z.array(Process).describe("Newest first.") })
+  .meta({ id: "ProcessList" });
+export type ProcessList = z.infer<typeof ProcessList>;

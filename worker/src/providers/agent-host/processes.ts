@@ -1,0 +1,39 @@
+import { Process, ProcessList } from "#contract/process";
+import type { Call, Place, Processes } from "../provider.ts";
+import { accepted, dropped, parseAnswer } from "./answers.ts";
+import { type HostRequest, json, type Send, sandboxPath } from "./call.ts";
+import { eventsOf, run } from "./exec.ts";
+
+/** Processes on a host. */
+export function processCalls(send: Send): Processes {
+  return {
+    startProcess: (place, request, call) =>
+      run(send, { ...asked(place, call, "POST"), body: json(request) }, (response) =>
+        accepted(response, () => parseAnswer(response, Process)),
+      ),
+
+    listProcesses: (place, call) =>
+      send(asked(place, call, "GET"), (response) =>
+        accepted(response, () => parseAnswer(response, ProcessList)),
+      ),
+
+    getProcess: (place, name, call) =>
+      send(asked(place, call, "GET", `/${name}`), (response) =>
+        accepted(response, () => parseAnswer(response, Process)),
+      ),
+
+    killProcess: (place, name, call) =>
+      send(asked(place, call, "DELETE", `/${name}`), (response) =>
+        accepted(response, () => dropped(response)),
+      ),
+
+    followProcess: (place, name, after, call) =>
+      send(asked(place, call, "GET", `/${name}/events?after=${after}`), (response) =>
+        eventsOf(response, call),
+      ),
+  };
+}
+
+function asked(place: Place, call: Call, method: HostRequest["method"], rest = ""): HostRequest {
+  return { place, call, method, pathAndQuery: sandboxPath(place, `/processes${rest}`), generation: "-" };
+}

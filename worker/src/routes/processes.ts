@@ -1,0 +1,23 @@
+import {
+  followSandboxProcess,
+  getSandboxProcess,
+  killSandboxProcess,
+  listSandboxProcesses,
+  type ProcessDeps,
+  startSandboxProcess,
+} from "../sandboxes/processes.ts";
+import { eventsAnswer, lastEventId, refuseHead } from "./events.ts";
+import { type App, type MountDeps, mount } from "./mount.ts";
+
+export function mountProcesses(app: App, deps: MountDeps & ProcessDeps): void {
+  const nameIn = (params: Record<string, string>) => params.processId ?? "";
+  mount(app, deps, "startProcess", ({ ctx, id, body }) => startSandboxProcess(deps, ctx, id, body));
+  mount(app, deps, "listProcesses", ({ ctx, id }) => listSandboxProcesses(deps, ctx, id));
+  mount(app, deps, "getProcess", ({ ctx, id, params }) => getSandboxProcess(deps, ctx, id, nameIn(params)));
+  mount(app, deps, "killProcess", ({ ctx, id, params }) => killSandboxProcess(deps, ctx, id, nameIn(params)));
+  mount(app, deps, "followProcess", async ({ ctx, id, query, request, params }) => {
+    refuseHead(request);
+    const after = lastEventId(request) ?? query.after ?? 0;
+    return eventsAnswer(await followSandboxProcess(deps, ctx, id, { name: nameIn(params), after }));
+  });
+}
