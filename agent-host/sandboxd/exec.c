@@ -107,19 +107,23 @@ static void on_exec(const struct frame *frame) {
 }
 
 static void on_kill(struct exec *exec, const struct frame *frame) {
-    uint64_t signal = 0;
+    uint64_t signal = 0, is_tree = 0;
     struct field_reader reader = fields_of(frame->payload, frame->length);
     struct field field;
     enum field_result result;
-    while ((result = field_next(&reader, &field)) == FIELD_READY)
+    while ((result = field_next(&reader, &field)) == FIELD_READY) {
         if (field.tag == FIELD_SIGNAL && !field_number(&field, 4, &signal)) break;
+        if (field.tag == FIELD_IS_TREE && !field_number(&field, 2, &is_tree)) break;
+    }
     if (result != FIELD_DONE || signal < 1 || signal > 64) {
         link_fail("bad kill");
         return;
     }
     exec->killed_by = (int)signal;
-    // SIGKILL ends the whole tree; any other signal goes to the process group of the main process while it lives.
-    if (signal != SIGKILL) atomic_fetch_or(&exec->job.signal_requests, RAW_SIGNAL_BIT(signal));
+    // SIGKILL ends the whole tree; any other signal goes, while the main process lives, to its group or to its tree.
+    atomic_ulong *requests = is_tree != 0 ? &exec->job.tree_signal_requests : &exec->job.signal_requests;
+    exec->has_signalled_tree |= is_tree != 0;
+    if (signal != SIGKILL) atomic_fetch_or(requests, RAW_SIGNAL_BIT(signal));
     exec_wake_supervisor(exec, signal == SIGKILL ? REQUEST_KILL_TREE : 0);
 }
 

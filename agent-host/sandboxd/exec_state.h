@@ -37,6 +37,7 @@ struct exec {
     bool is_announced;
     bool timed_out;
     int killed_by; // signal of the last kill frame
+    bool has_signalled_tree;
 
     struct output outputs[2];
     struct input input;

@@ -1,8 +1,9 @@
-/* The wire, generation 1. worker/contract/sandboxd.ts holds the same numbers; a test compares the two. */
+/* The wire, generation 2. worker/contract/sandboxd.ts holds the same numbers; a test compares the two. */
 #ifndef SANDGATE_PROTOCOL_H
 #define SANDGATE_PROTOCOL_H
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
+#define PROTOCOL_OLDEST_VERSION 1
 #define FRAME_HEADER_BYTES 12
 #define FRAME_PAYLOAD_MAX_BYTES 262144
 #define STREAM_WINDOW_BYTES 1048576
@@ -47,6 +48,7 @@ enum field_tag {
     FIELD_PROOF = 7,
     FIELD_ERROR_CODE = 8,
     FIELD_MESSAGE = 9,
+    FIELD_NEWEST_VERSION = 10,
     FIELD_ARGV = 16,
     FIELD_ENV = 17,
     FIELD_CWD = 18,
@@ -58,6 +60,7 @@ enum field_tag {
     FIELD_SIGNAL = 24,
     FIELD_REASON = 25,
     FIELD_DURATION_MICROS = 26,
+    FIELD_IS_TREE = 27,
     FIELD_PATH = 32,
     FIELD_OFFSET = 33,
     FIELD_LENGTH = 34,

@@ -1,8 +1,21 @@
 import { eventFrame } from "#contract/events";
 import type { ExecResult, OutputEvent } from "#contract/exec";
 import { type ExecId, newExecId } from "#contract/ids";
-import type { Process, ProcessName, ProcessRequest } from "#contract/process";
+import {
+  type Process,
+  type ProcessName,
+  type ProcessRequest,
+  type SignalName,
+  signalNumbers,
+} from "#contract/process";
 import { AppError } from "#worker/errors";
+
+const ended = {
+  stdout: "",
+  stderr: "",
+  truncated: { stdout: false, stderr: false },
+  durationMs: 1,
+};
 
 type Machine = { run: (request: ProcessRequest) => ExecResult };
 
@@ -13,7 +26,7 @@ export class FakeProcesses {
   start(machine: Machine, request: ProcessRequest): Process {
     const process = new FakeProcess(request, this.#all.length + 2);
     const [program] = [request.command].flat()[0]?.split(" ") ?? [];
-    const goesOn = program === "sleep" || program === "cat";
+    const goesOn = program === "sleep" || (program === "cat" && request.stdin === true);
     // Before it is on any list: what cannot be started never was.
     const result = goesOn ? undefined : machine.run(request);
     this.#all.unshift(process);
@@ -40,7 +53,10 @@ export class FakeProcess {
   readonly #frames: string[] = [];
   #changed: () => void = () => undefined;
 
-  constructor({ command, tag }: ProcessRequest, pid: number) {
+  #takesInput: boolean;
+
+  constructor({ command, tag, stdin }: ProcessRequest, pid: number) {
+    this.#takesInput = stdin ?? false;
     this.shown = {
       id: newExecId(),
       pid,
@@ -69,17 +85,24 @@ export class FakeProcess {
     this.#append("exit", { truncated, ...end });
   }
 
+  write(bytes: Uint8Array, isLast: boolean): void {
+    if (this.shown.state === "ended") throw new AppError("process_ended", "The process has ended.");
+    if (!this.#takesInput && bytes.length > 0) throw new AppError("input_closed", "It takes no input.");
+    // Whatever reads in here is `cat`.
+    if (bytes.length > 0) this.print(new TextDecoder().decode(bytes));
+    if (!isLast || !this.#takesInput) return;
+    this.#takesInput = false;
+    this.end({ ...ended, exitCode: 0, endReason: "exited" });
+  }
+
+  signal(name: SignalName): void {
+    if (this.shown.state === "ended") throw new AppError("process_ended", "The process has ended.");
+    const isHarmless = ["SIGCONT", "SIGSTOP", "SIGTSTP", "SIGWINCH"].includes(name);
+    if (!isHarmless) this.kill(signalNumbers[name]);
+  }
+
   kill(signal: number): void {
-    const result: ExecResult = {
-      exitCode: 128 + signal,
-      signal,
-      stdout: "",
-      stderr: "",
-      truncated: { stdout: false, stderr: false },
-      durationMs: 1,
-      endReason: "killed",
-    };
-    this.end(result);
+    this.end({ ...ended, exitCode: 128 + signal, signal, endReason: "killed" });
   }
 
   /** Events after a number, to the end of the process. */

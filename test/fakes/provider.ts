@@ -3,11 +3,11 @@ import type { ExecRequest, ExecResult, OutputEvent } from "#contract/exec";
 import type { EntriesQuery } from "#contract/files";
 import type { HostCreate, LiveSandbox, SandboxEnd } from "#contract/host";
 import { type ExecId, type HostId, newExecId, type SandboxId } from "#contract/ids";
-import type { ProcessName, ProcessRequest } from "#contract/process";
+import type { ProcessName, ProcessRequest, SignalRequest } from "#contract/process";
 import { absolutePath } from "#contract/text";
 import { readBounded } from "#worker/bytes";
 import { AppError, sandboxNotFound } from "#worker/errors";
-import type { ArchiveWish, Place, ReadWish, SandboxProvider } from "#worker/providers/provider";
+import type { ArchiveWish, Place, ProcessInput, ReadWish, SandboxProvider } from "#worker/providers/provider";
 import { deleteFake, listFake, packFake, readFake, unpackFake } from "./files.ts";
 import { FakeProcesses } from "./processes.ts";
 import { runProgram } from "./programs.ts";
@@ -146,6 +146,14 @@ export class FakeProvider implements SandboxProvider {
 
   killProcess(place: Place, name: ProcessName) {
     return this.run("killProcess", async () => this.find(place).processes.find(name).kill(9));
+  }
+
+  writeInput(place: Place, name: ProcessName, { bytes, isLast }: ProcessInput) {
+    return this.run("writeInput", async () => this.find(place).processes.find(name).write(bytes, isLast));
+  }
+
+  signalProcess(place: Place, name: ProcessName, { signal }: SignalRequest) {
+    return this.run("signalProcess", async () => this.find(place).processes.find(name).signal(signal));
   }
 
   followProcess(place: Place, name: ProcessName, after: number) {

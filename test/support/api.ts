@@ -1,5 +1,5 @@
 import type { ExecRequest, ExecResult } from "#contract/exec";
-import type { Process, ProcessList, ProcessRequest } from "#contract/process";
+import type { Process, ProcessList, ProcessRequest, SignalRequest } from "#contract/process";
 import type { CreateSandbox, Sandbox } from "#contract/sandbox";
 import { eventsOf, type ServerEvent } from "./events.ts";
 
@@ -81,6 +81,13 @@ export class Api {
   }
   async killProcess(id: string, name: string | number): Promise<void> {
     await this.#ok("DELETE", processPath(id, name));
+  }
+  /** Bytes for its input, and its end where `query` says so. */
+  async input(id: string, name: string | number, bytes: Uint8Array | string, query = ""): Promise<void> {
+    await this.#ok("POST", `${processPath(id, name)}/stdin${query}`, bytes);
+  }
+  async signal(id: string, name: string | number, request: SignalRequest): Promise<void> {
+    await this.#ok("POST", `${processPath(id, name)}/signal`, request);
   }
   /** Reads what a process prints, after an event. */
   async attach(id: string, name: string | number, after = 0): Promise<Stream> {

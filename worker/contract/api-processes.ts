@@ -1,6 +1,7 @@
 import { type ApiRow, onSandbox, sandbox } from "./api-row.ts";
 import { FollowQuery } from "./exec.ts";
-import { Process, ProcessList, ProcessRequest } from "./process.ts";
+import { limits } from "./limits.ts";
+import { InputQuery, Process, ProcessList, ProcessRequest, SignalRequest } from "./process.ts";
 
 const onProcess = [...onSandbox, "process_not_found"] as const;
 const process = `${sandbox}/processes/:processId`;
@@ -84,5 +85,28 @@ export const processRows = {
     status: 200,
     errors: onProcess,
     example: { query: { after: "0" } },
+  },
+  writeInput: {
+    method: "post",
+    path: `${process}/stdin`,
+    summary: "Send bytes to the input of a process, or close it",
+    scope: "exec",
+    tokens: 1,
+    query: InputQuery,
+    rawBodyMaxBytes: limits.stdinMaxBytes,
+    status: 204,
+    errors: [...onProcess, "process_ended", "input_closed", "input_full", "exec_lost"],
+    example: { query: { close: "true" } },
+  },
+  signalProcess: {
+    method: "post",
+    path: `${process}/signal`,
+    summary: "Send a signal to a process",
+    scope: "exec",
+    tokens: 1,
+    body: SignalRequest,
+    status: 204,
+    errors: [...onProcess, "process_ended", "sandbox_outdated", "exec_lost"],
+    example: { body: { signal: "SIGTERM" } },
   },
 } as const satisfies Record<string, ApiRow>;

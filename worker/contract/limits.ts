@@ -67,6 +67,8 @@ export const limits = {
   processKeptMs: 600_000,
   processTagMaxChars: 128,
   processCommandShownChars: 256,
+  /** How long input waits for a program that is behind with reading; it is taken whole or not at all. */
+  inputWaitMs: 2_000,
   /** A tree that was killed is gone by then, or nobody can say what became of it. */
   processKillDeadlineMs: 5_000,
 

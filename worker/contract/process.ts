@@ -59,6 +59,45 @@ export type Process = z.infer<typeof Process>;
 export type ProcessEnd = Pick<ExecResult, "endReason"> &
   Partial<Pick<ExecResult, "exitCode" | "signal" | "durationMs">>;
 
+/** Linux's, as on every architecture that we run on. */
+export const signalNumbers = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGABRT: 6,
+  SIGKILL: 9,
+  SIGUSR1: 10,
+  SIGUSR2: 12,
+  SIGALRM: 14,
+  SIGTERM: 15,
+  SIGCONT: 18,
+  SIGSTOP: 19,
+  SIGTSTP: 20,
+  SIGWINCH: 28,
+} as const;
+export type SignalName = keyof typeof signalNumbers;
+
+export const SignalRequest = z
+  .strictObject({
+    signal: z.enum(Object.keys(signalNumbers) as [SignalName, ...SignalName[]]),
+    tree: z
+      .boolean()
+      .optional()
+      .describe(
+        "To the process and all that it has started; to its process group when absent. SIGKILL always ends all of it.",
+      ),
+  })
+  .meta({ id: "SignalRequest" });
+export type SignalRequest = z.infer<typeof SignalRequest>;
+
+export const InputQuery = z.strictObject({
+  close: z
+    .enum(["true", "false"])
+    .optional()
+    .describe("Nothing follows: the process meets the end of its input."),
+});
+export type InputQuery = z.infer<typeof InputQuery>;
+
 export const ProcessList = z
   .strictObject({ items: z.array(Process).describe("Newest first.") })
   .meta({ id: "ProcessList" });

@@ -1,15 +1,20 @@
 import * as z from "zod";
 
 /**
- * The wire between an agent-host and the `sandboxd` inside each sandbox, generation 1.
+ * The wire between an agent-host and the `sandboxd` inside each sandbox, generation 2.
  *
  * A frame is a 12-byte little-endian header {u32 payloadLength, u8 type, u8 flags, u16 reserved = 0, u32 stream}
  * followed by the payload. Payloads are either raw bytes (`stdin`, `stdout`, `stderr`, `data`) or fields:
  * repeated {u16 tag, u32 length, bytes}. Numbers in fields are little-endian. Unknown tags are skipped, so a newer
  * host may add fields; anything else that changes raises `protocolVersion` and adds a snapshot.
+ *
+ * The host's challenge is of the oldest version and names its newest one; sandboxd answers with the newest that both
+ * speak. Generation 1 knows no `newestVersion`: it answers 1, and a host asks nothing newer of it. So sandboxes go on
+ * when their host is upgraded, and under an older host a newer sandboxd is one of generation 1.
  * `agent-host/sandboxd/protocol.h` holds the same numbers; a test compares the two with the frozen snapshot.
  */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
+export const protocolOldestVersion = 1;
 
 export const frameHeaderBytes = 12;
 /** A longer payload is a protocol error on either side: the connection is closed. */
@@ -19,7 +24,7 @@ export const streamWindowBytes = 1024 * 1024;
 
 export const frameType = {
   // Connection level (stream 0).
-  challenge: 1, // host -> sandboxd, first frame after accept: version, nonce
+  challenge: 1, // host -> sandboxd, first frame after accept: version (the oldest), newestVersion, nonce
   hello: 2, // sandboxd -> host: version, memberId and, once configured, sandboxId, generation, proof
   configure: 3, // host -> sandboxd, accepted once: sandboxId, generation, key, env*
   configured: 4, // sandboxd -> host: the configuration is in force
@@ -34,7 +39,7 @@ export const frameType = {
   stdout: 20, // raw bytes
   stderr: 21, // raw bytes
   exit: 22, // exitCode, signal, reason, durationMicros; the last frame of its stream
-  kill: 23, // host -> sandboxd: signal; the whole tree of the exec
+  kill: 23, // host -> sandboxd: signal, isTree; SIGKILL always ends the whole tree of the exec
   // Files (one stream each, opened by the host).
   fileRead: 32, // path, offset, length -> fileStat, data*, end
   fileWrite: 33, // path, mode; then data*, end -> fileStat
@@ -61,6 +66,7 @@ export const fieldTag = {
   proof: 7, // HMAC-SHA256(key, nonce || memberId || sandboxId)
   errorCode: 8, // u16
   message: 9, // string, for the log
+  newestVersion: 10, // u16, since 2
   argv: 16, // string, repeated
   env: 17, // NAME=value, repeated
   cwd: 18, // absolute path
@@ -72,6 +78,7 @@ export const fieldTag = {
   signal: 24, // u32; 0 when it exited by itself
   reason: 25, // u16, exitReason
   durationMicros: 26, // u64, monotonic
+  isTree: 27, // u16, since 2: the signal goes to all that the exec has started, not to its process group
   path: 32, // absolute path
   offset: 33, // u64
   length: 34, // u64; absent = to the end
@@ -126,6 +133,7 @@ export const sandboxdError = {
 /** One name for each number, as the snapshot test freezes them. */
 export const protocolSnapshot = {
   protocolVersion,
+  protocolOldestVersion,
   frameHeaderBytes,
   framePayloadMaxBytes,
   streamWindowBytes,

@@ -57,6 +57,12 @@ export class ProcessTable {
   }
 }
 
+/** @throws HostError `process_ended` */
+export function running(record: ProcessRecord): ProcessRecord {
+  if (!record.end) return record;
+  throw new HostError("process_ended", "The process has ended; start another one.");
+}
+
 export function processesOf(live: Live): ProcessTable {
   live.processes ??= new ProcessTable();
   return live.processes;

@@ -1,8 +1,10 @@
 import type { Hono } from "hono";
 import { FollowQuery } from "#contract/exec";
-import { ProcessName, ProcessRequest } from "#contract/process";
+import { InputQuery, ProcessName, ProcessRequest, SignalRequest } from "#contract/process";
 import { HostError } from "../errors.ts";
+import { writeInput } from "../processes/input.ts";
 import { killProcess } from "../processes/kill.ts";
+import { signalProcess } from "../processes/signal.ts";
 import { startProcess } from "../processes/start.ts";
 import { processesOf, shownProcess } from "../processes/table.ts";
 import type { ExecStreamDeps } from "../sandboxes/exec-stream.ts";
@@ -22,6 +24,18 @@ export function processRoutes<E extends SignedEnv>(app: Hono<E>, deps: ExecStrea
   );
   app.delete("/:id/processes/:processId", async (c) => {
     await killProcess(find(c), nameOf(c.req.param("processId")));
+    return c.body(null, 204);
+  });
+  app.post("/:id/processes/:processId/stdin", async (c) => {
+    const { close } = parseQuery(InputQuery, c);
+    const record = processesOf(find(c)).find(nameOf(c.req.param("processId")));
+    await writeInput(record, c.get("body") ?? Buffer.alloc(0), close === "true");
+    return c.body(null, 204);
+  });
+  app.post("/:id/processes/:processId/signal", (c) => {
+    const live = find(c);
+    const record = processesOf(live).find(nameOf(c.req.param("processId")));
+    signalProcess(live, record, parseBody(SignalRequest, c.get("body")));
     return c.body(null, 204);
   });
   app.get("/:id/processes/:processId/events", (c) => {

@@ -22,6 +22,12 @@ export type ExecHandle = {
   endStdin(): void;
   /** SIGKILL, the default, ends the whole tree; another signal goes to the program's process group. */
   kill(signal?: number): void;
+  /** Sends a signal to the program and to all that it has started; generation 2 of the wire. */
+  signalTree(signal: number): void;
+  /** Whether `write` and `offer` may be called. */
+  readonly takesInput: boolean;
+  /** Takes all of these bytes or, when the program is behind with reading, none of them. */
+  offer(bytes: Uint8Array): boolean;
 };
 
 const sigkill = 9;
@@ -93,15 +99,27 @@ class Exec implements ExecHandle {
     );
   }
 
+  get takesInput(): boolean {
+    return this.#acceptsStdin;
+  }
+
+  offer(bytes: Uint8Array): boolean {
+    return this.#acceptsStdin && this.#stdin.offer(bytes);
+  }
+
   kill(signal = sigkill): void {
+    this.#sendKill(signal, new FieldWriter());
+  }
+
+  signalTree(signal: number): void {
+    this.#sendKill(signal, new FieldWriter().putUint(fieldTag.isTree, 1, 2));
+  }
+
+  #sendKill(signal: number, fields: FieldWriter): void {
     if (!Number.isInteger(signal) || signal < 1 || signal > 64)
       throw new RangeError(`${signal} is not a signal.`);
     if (!this.#isOpen) return;
-    this.#link.send(
-      frameType.kill,
-      this.#stream,
-      new FieldWriter().putUint(fieldTag.signal, signal, 4).finish(),
-    );
+    this.#link.send(frameType.kill, this.#stream, fields.putUint(fieldTag.signal, signal, 4).finish());
   }
 
   #onFrame(frame: Frame): void {

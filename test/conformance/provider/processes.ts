@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { newExecId, newTenantId } from "#contract/ids";
 import type { ProcessRequest } from "#contract/process";
+import { toBytes } from "#worker/bytes";
 import type { Place, SandboxProvider } from "#worker/providers/provider";
 import { collect, eventsOf } from "../../support/events.ts";
 
@@ -42,6 +43,32 @@ export function processPromises(
       expect(rest.events.map(({ event }) => event)).toEqual(["exit"]);
     }));
 
+  test("a process reads what it is sent, and ends when its input does", () =>
+    withSandbox(async (place) => {
+      const { id } = await start(place, { command: ["cat"], stdin: true });
+      const send = (text: string, isLast: boolean) =>
+        provider().writeInput(place, id, { bytes: toBytes(text), isLast }, call);
+      await send("one\n", false);
+      await send("two\n", true);
+      const { stdout, last } = await follow(place, id);
+      expect([stdout.toString(), last.json.exitCode]).toEqual(["one\ntwo\n", 0]);
+      await expect.poll(() => codeOf(send("three\n", false))).toBe("process_ended");
+      const deaf = await start(place, { command: "sleep 300" });
+      const input = { bytes: toBytes("x"), isLast: false };
+      expect(await codeOf(provider().writeInput(place, deaf.id, input, call))).toBe("input_closed");
+    }));
+
+  test("a signal reaches a process, alone or with all that it has started", () =>
+    withSandbox(async (place) => {
+      for (const tree of [false, true]) {
+        const { id } = await start(place, { command: ["sleep", "300"] });
+        await provider().signalProcess(place, id, { signal: "SIGTERM", tree }, call);
+        expect((await follow(place, id)).last.json).toMatchObject({ signal: 15, exitCode: 143 });
+        const again = provider().signalProcess(place, id, { signal: "SIGTERM" }, call);
+        expect(await codeOf(again)).toBe("process_ended");
+      }
+    }));
+
   test("a process that cannot be started is refused, and is on no list", () =>
     withSandbox(async (place) => {
       expect(await codeOf(start(place, { command: ["/no/such/program"] }))).toBe("command_not_found");
@@ -58,6 +85,8 @@ export function processPromises(
         provider().getProcess(foreign, id, call),
         provider().killProcess(foreign, id, call),
         provider().followProcess(foreign, id, 0, call),
+        provider().writeInput(foreign, id, { bytes: toBytes("x"), isLast: true }, call),
+        provider().signalProcess(foreign, id, { signal: "SIGTERM" }, call),
       ])
         expect(await codeOf(refused)).toBe("sandbox_not_found");
       for (const name of [newExecId(), "1", "4194304"])

@@ -17,7 +17,9 @@ const things: Record<string, (api: Api, row: ApiRow) => Promise<Thing>> = {
     const stream = isAboutExec ? await api.stream(id, { command: "echo hello" }) : undefined;
     if (stream) await collect(stream.events);
     const isAboutProcess = row.path.includes(":processId");
-    const process = isAboutProcess ? await api.start(id, { command: "echo hello; sleep 300" }) : undefined;
+    const process = isAboutProcess
+      ? await api.start(id, { command: "echo hello; cat; sleep 300", stdin: true })
+      : undefined;
     // The example itself may have ended it, which is no fault.
     return {
       id,

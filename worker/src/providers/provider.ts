@@ -2,7 +2,8 @@ import type { ExecRequest, ExecResult } from "#contract/exec";
 import type { EntriesQuery, EntryPage, WrittenFile } from "#contract/files";
 import type { HostCreate, HostCreated, SandboxEnd } from "#contract/host";
 import type { ExecId, HostId, SandboxId, TenantId } from "#contract/ids";
-import type { Process, ProcessList, ProcessName, ProcessRequest } from "#contract/process";
+import type { Process, ProcessList, ProcessName, ProcessRequest, SignalRequest } from "#contract/process";
+import type { Bytes } from "../bytes.ts";
 
 /** Which sandbox, for whom, where. */
 export type Place = { tenantId: TenantId; sandboxId: SandboxId; hostId: HostId; url: string };
@@ -28,6 +29,7 @@ export type FileContent = {
 export const readHeaders = ["range", "if-range", "if-none-match", "if-modified-since"] as const;
 export type ReadWish = { headOnly: boolean; headers: Partial<Record<(typeof readHeaders)[number], string>> };
 export type FileBody = { stream: ReadableStream<Uint8Array> };
+export type ProcessInput = { bytes: Bytes; isLast: boolean };
 export type ArchiveWish = { path: string; isGzip: boolean };
 
 /**
@@ -63,6 +65,9 @@ export interface Processes {
   /** Resolves once it and all that it has started are gone. */
   killProcess(place: Place, name: ProcessName, call: Call): Promise<void>;
   followProcess(place: Place, name: ProcessName, after: number, call: Call): Promise<ExecEvents>;
+  /** All of the bytes are taken, or none. */
+  writeInput(place: Place, name: ProcessName, input: ProcessInput, call: Call): Promise<void>;
+  signalProcess(place: Place, name: ProcessName, request: SignalRequest, call: Call): Promise<void>;
 }
 
 /** Each throws `sandbox_not_found` and the codes of its row. */

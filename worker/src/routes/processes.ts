@@ -1,10 +1,14 @@
+import { limits } from "#contract/limits";
+import { inTime, readBounded } from "../bytes.ts";
 import {
   followSandboxProcess,
   getSandboxProcess,
   killSandboxProcess,
   listSandboxProcesses,
   type ProcessDeps,
+  signalSandboxProcess,
   startSandboxProcess,
+  writeSandboxInput,
 } from "../sandboxes/processes.ts";
 import { eventsAnswer, lastEventId, refuseHead } from "./events.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
@@ -20,4 +24,11 @@ export function mountProcesses(app: App, deps: MountDeps & ProcessDeps): void {
     const after = lastEventId(request) ?? query.after ?? 0;
     return eventsAnswer(await followSandboxProcess(deps, ctx, id, { name: nameIn(params), after }));
   });
+  mount(app, deps, "writeInput", async ({ ctx, id, query, body, params }) => {
+    const bytes = await inTime(readBounded(body, limits.stdinMaxBytes), limits.bodyDeadlineMs);
+    return writeSandboxInput(deps, ctx, id, { name: nameIn(params), bytes, isLast: query.close === "true" });
+  });
+  mount(app, deps, "signalProcess", ({ ctx, id, body, params }) =>
+    signalSandboxProcess(deps, ctx, id, { ...body, name: nameIn(params) }),
+  );
 }

@@ -1,11 +1,17 @@
 import type { SandboxId } from "#contract/ids";
 import { limits } from "#contract/limits";
-import { type Process, type ProcessList, ProcessName, type ProcessRequest } from "#contract/process";
+import {
+  type Process,
+  type ProcessList,
+  ProcessName,
+  type ProcessRequest,
+  type SignalRequest,
+} from "#contract/process";
 import type { Ctx } from "../context.ts";
 import type { Db } from "../db/client.ts";
 import { AppError } from "../errors.ts";
 import type { Directory } from "../hosts/directory.ts";
-import type { Call, ExecEvents, Place, SandboxProvider } from "../providers/provider.ts";
+import type { Call, ExecEvents, Place, ProcessInput, SandboxProvider } from "../providers/provider.ts";
 import { onHost } from "./on-host.ts";
 
 export type ProcessDeps = { db: Db; directory: Directory; provider: SandboxProvider };
@@ -60,6 +66,30 @@ export function followSandboxProcess(
 ): Promise<ExecEvents> {
   return onProcess(deps, ctx, id, from.name, (place, process, call) =>
     deps.provider.followProcess(place, process, from.after, call),
+  );
+}
+
+/** Gives bytes to a process, all or none. @throws AppError with the codes of the `writeInput` row */
+export function writeSandboxInput(
+  deps: ProcessDeps,
+  ctx: Ctx,
+  id: SandboxId,
+  { name, ...input }: ProcessInput & { name: string },
+): Promise<void> {
+  return onProcess(deps, ctx, id, name, (place, process, call) =>
+    deps.provider.writeInput(place, process, input, call),
+  );
+}
+
+/** @throws AppError with the codes of the `signalProcess` row */
+export function signalSandboxProcess(
+  deps: ProcessDeps,
+  ctx: Ctx,
+  id: SandboxId,
+  { name, ...signal }: SignalRequest & { name: string },
+): Promise<void> {
+  return onProcess(deps, ctx, id, name, (place, process, call) =>
+    deps.provider.signalProcess(place, process, signal, call),
   );
 }
 

@@ -20,6 +20,11 @@ const passedOn = {
   exec_lost: "The sandbox stopped answering; whether the command finished is not known.",
   exec_not_found: "There is no command with this id in the sandbox, or it ended too long ago.",
   process_not_found: "There is no process with this id in the sandbox, or it ended too long ago.",
+  process_ended: "The process has ended. Start another one.",
+  input_closed:
+    "The process takes no input. Start it with `stdin`, and close that only when nothing follows.",
+  input_full: "The process is behind with reading its input; nothing of this was taken. Send it again.",
+  sandbox_outdated: "The sandbox was made before its host was upgraded. Create another one.",
   file_not_found: "There is no file at this path.",
   not_a_file: "There is something other than a regular file at this path.",
   not_a_folder: "There is something other than a folder at this path.",

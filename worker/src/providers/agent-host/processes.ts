@@ -31,6 +31,17 @@ export function processCalls(send: Send): Processes {
       send(asked(place, call, "GET", `/${name}/events?after=${after}`), (response) =>
         eventsOf(response, call),
       ),
+
+    writeInput: (place, name, { bytes, isLast }, call) => {
+      const body = { content: bytes, type: "application/octet-stream" };
+      const request = asked(place, call, "POST", `/${name}/stdin${isLast ? "?close=true" : ""}`);
+      return run(send, { ...request, body }, (response) => accepted(response, () => dropped(response)));
+    },
+
+    signalProcess: (place, name, signal, call) =>
+      run(send, { ...asked(place, call, "POST", `/${name}/signal`), body: json(signal) }, (response) =>
+        accepted(response, () => dropped(response)),
+      ),
   };
 }
 
