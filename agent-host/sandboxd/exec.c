@@ -65,7 +65,7 @@ static int start(struct exec *exec) {
     spec->kill_orphans = (exec->request.flags & EXEC_FLAG_KILL_ORPHANS) != 0;
     spec->uid = tenant.uid;
     spec->gid = tenant.gid;
-    int error = exec_open_pipes(exec, tenant.null_fd) ? exec_spawn(exec) : errno;
+    int error = exec_open_io(exec, tenant.null_fd) ? exec_spawn(exec) : errno;
     exec_close_child_ends(exec, tenant.null_fd);
     return error;
 }
@@ -127,6 +127,12 @@ static void on_kill(struct exec *exec, const struct frame *frame) {
     exec_wake_supervisor(exec, signal == SIGKILL ? REQUEST_KILL_TREE : 0);
 }
 
+static void on_resize(struct exec *exec, const struct frame *frame) {
+    uint16_t width, height;
+    if (!terminal_size_parse(frame->payload, frame->length, &width, &height)) link_fail("bad resize");
+    else exec_resize_terminal(exec, width, height);
+}
+
 void exec_on_frame(const struct frame *frame) {
     if (frame->type == FRAME_EXEC) {
         on_exec(frame);
@@ -136,6 +142,7 @@ void exec_on_frame(const struct frame *frame) {
     if (exec == NULL) return; // it has just ended here, and the host does not know yet
     if (frame->type == FRAME_STDIN) exec_on_stdin(exec, frame);
     else if (frame->type == FRAME_STDIN_END) exec_end_stdin(exec);
+    else if (frame->type == FRAME_RESIZE) on_resize(exec, frame);
     else on_kill(exec, frame);
 }
 

@@ -33,6 +33,7 @@ struct job_spec {
     const char *search_path;
     uint32_t uid, gid;
     bool kill_orphans;
+    bool has_terminal; // the three streams are one, which becomes the controlling terminal
     int stdin_fd, stdout_fd, stderr_fd;
 };
 

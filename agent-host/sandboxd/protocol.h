@@ -24,6 +24,7 @@ enum frame_type {
     FRAME_STDERR = 21,
     FRAME_EXIT = 22,
     FRAME_KILL = 23,
+    FRAME_RESIZE = 24,
     FRAME_FILE_READ = 32,
     FRAME_FILE_WRITE = 33,
     FRAME_FILE_STAT = 34,
@@ -61,6 +62,8 @@ enum field_tag {
     FIELD_REASON = 25,
     FIELD_DURATION_MICROS = 26,
     FIELD_IS_TREE = 27,
+    FIELD_COLS = 28,
+    FIELD_ROWS = 29,
     FIELD_PATH = 32,
     FIELD_OFFSET = 33,
     FIELD_LENGTH = 34,
@@ -82,6 +85,7 @@ enum field_tag {
 enum exec_flag {
     EXEC_FLAG_KILL_ORPHANS = 1,
     EXEC_FLAG_STDIN = 2,
+    EXEC_FLAG_PTY = 4,
 };
 
 enum entry_type {

@@ -3,7 +3,7 @@ import { ExecRequest } from "#contract/exec";
 import { EntriesQuery } from "#contract/files";
 import { HostCreate, HostPatch } from "#contract/host";
 import { ExecId, HostId, SandboxId, TenantId } from "#contract/ids";
-import { ProcessName, ProcessRequest, SignalRequest } from "#contract/process";
+import { ProcessName, ProcessRequest, SignalRequest, TerminalSize } from "#contract/process";
 import { canonicalRequest, signatureHeader } from "#contract/signature";
 import { fromHex, hmacMatches, sha256Hex } from "#worker/crypto";
 import { toAppError, toProblem } from "#worker/errors";
@@ -143,6 +143,9 @@ async function routeProcesses(behind: SandboxProvider, place: Place, asked: Aske
       return done();
     case "POST /stdin":
       await behind.writeInput(place, name, { bytes: body, isLast: url.searchParams.has("close") }, call);
+      return done();
+    case "POST /resize":
+      await behind.resizeProcess(place, name, TerminalSize.parse(json()), call);
       return done();
     case "POST /signal":
       await behind.signalProcess(place, name, SignalRequest.parse(json()), call);

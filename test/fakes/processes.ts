@@ -7,6 +7,7 @@ import {
   type ProcessRequest,
   type SignalName,
   signalNumbers,
+  type TerminalSize,
 } from "#contract/process";
 import { AppError } from "#worker/errors";
 
@@ -26,7 +27,8 @@ export class FakeProcesses {
   start(machine: Machine, request: ProcessRequest): Process {
     const process = new FakeProcess(request, this.#all.length + 2);
     const [program] = [request.command].flat()[0]?.split(" ") ?? [];
-    const goesOn = program === "sleep" || (program === "cat" && request.stdin === true);
+    const goesOn =
+      program === "sleep" || (program === "cat" && (request.stdin === true || request.pty !== undefined));
     // Before it is on any list: what cannot be started never was.
     const result = goesOn ? undefined : machine.run(request);
     this.#all.unshift(process);
@@ -55,14 +57,15 @@ export class FakeProcess {
 
   #takesInput: boolean;
 
-  constructor({ command, tag, stdin }: ProcessRequest, pid: number) {
-    this.#takesInput = stdin ?? false;
+  constructor({ command, tag, stdin, pty }: ProcessRequest, pid: number) {
+    this.#takesInput = stdin ?? pty !== undefined;
     this.shown = {
       id: newExecId(),
       pid,
       kind: "process",
       command: [command].flat().join(" "),
       ...(tag !== undefined && { tag }),
+      ...(pty && { pty }),
       state: "running",
       startedAt: new Date(0).toISOString(),
     };
@@ -93,6 +96,12 @@ export class FakeProcess {
     if (!isLast || !this.#takesInput) return;
     this.#takesInput = false;
     this.end({ ...ended, exitCode: 0, endReason: "exited" });
+  }
+
+  resize(size: TerminalSize): void {
+    if (this.shown.state === "ended") throw new AppError("process_ended", "The process has ended.");
+    if (!this.shown.pty) throw new AppError("not_a_terminal", "It has no terminal.");
+    this.shown = { ...this.shown, pty: size };
   }
 
   signal(name: SignalName): void {

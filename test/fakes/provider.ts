@@ -3,7 +3,7 @@ import type { ExecRequest, ExecResult, OutputEvent } from "#contract/exec";
 import type { EntriesQuery } from "#contract/files";
 import type { HostCreate, LiveSandbox, SandboxEnd } from "#contract/host";
 import { type ExecId, type HostId, newExecId, type SandboxId } from "#contract/ids";
-import type { ProcessName, ProcessRequest, SignalRequest } from "#contract/process";
+import type { ProcessName, ProcessRequest, SignalRequest, TerminalSize } from "#contract/process";
 import { absolutePath } from "#contract/text";
 import { readBounded } from "#worker/bytes";
 import { AppError, sandboxNotFound } from "#worker/errors";
@@ -131,7 +131,8 @@ export class FakeProvider implements SandboxProvider {
   startProcess(place: Place, request: ProcessRequest) {
     return this.run("startProcess", async () => {
       const { spec, files, processes } = this.find(place);
-      const run = ({ stdin: _, ...rest }: ProcessRequest) => runProgram({ env: spec.env, files }, rest);
+      const run = ({ stdin: _, pty: _pty, ...rest }: ProcessRequest) =>
+        runProgram({ env: spec.env, files }, rest);
       return processes.start({ run }, request);
     });
   }
@@ -150,6 +151,10 @@ export class FakeProvider implements SandboxProvider {
 
   writeInput(place: Place, name: ProcessName, { bytes, isLast }: ProcessInput) {
     return this.run("writeInput", async () => this.find(place).processes.find(name).write(bytes, isLast));
+  }
+
+  resizeProcess(place: Place, name: ProcessName, size: TerminalSize) {
+    return this.run("resizeProcess", async () => this.find(place).processes.find(name).resize(size));
   }
 
   signalProcess(place: Place, name: ProcessName, { signal }: SignalRequest) {

@@ -130,6 +130,7 @@ export class FakeSandboxd {
       endStdin: () => endInput(),
       kill: () => undefined,
       signalTree: () => undefined,
+      resize: () => undefined,
       takesInput: true,
       offer: (bytes: Uint8Array) => input.push(bytes) > 0,
     };

@@ -1,5 +1,5 @@
 import type { ExecRequest, ExecResult } from "#contract/exec";
-import type { Process, ProcessList, ProcessRequest, SignalRequest } from "#contract/process";
+import type { Process, ProcessList, ProcessRequest, SignalRequest, TerminalSize } from "#contract/process";
 import type { CreateSandbox, Sandbox } from "#contract/sandbox";
 import { eventsOf, type ServerEvent } from "./events.ts";
 
@@ -88,6 +88,9 @@ export class Api {
   }
   async signal(id: string, name: string | number, request: SignalRequest): Promise<void> {
     await this.#ok("POST", `${processPath(id, name)}/signal`, request);
+  }
+  async resize(id: string, name: string | number, size: TerminalSize): Promise<void> {
+    await this.#ok("POST", `${processPath(id, name)}/resize`, size);
   }
   /** Reads what a process prints, after an event. */
   async attach(id: string, name: string | number, after = 0): Promise<Stream> {

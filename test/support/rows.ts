@@ -19,7 +19,7 @@ export async function ownedBy(h: Harness): Promise<Owned> {
   const begun = await h.send("POST", "/v1/runs?wait=10", { key: h.key, json: { command: "echo" } });
   const started = await h.send("POST", `/v1/sandboxes/${id}/processes`, {
     key: h.key,
-    json: { command: "sleep 1000" },
+    json: { command: "sleep 1000", pty: { cols: 80, rows: 24 } },
   });
   return {
     sandboxId: id,

@@ -1,7 +1,7 @@
 import { type ApiRow, onSandbox, sandbox } from "./api-row.ts";
 import { FollowQuery } from "./exec.ts";
 import { limits } from "./limits.ts";
-import { InputQuery, Process, ProcessList, ProcessRequest, SignalRequest } from "./process.ts";
+import { InputQuery, Process, ProcessList, ProcessRequest, SignalRequest, TerminalSize } from "./process.ts";
 
 const onProcess = [...onSandbox, "process_not_found"] as const;
 const process = `${sandbox}/processes/:processId`;
@@ -36,6 +36,7 @@ export const processRows = {
       "too_many_execs",
       "exec_interrupted",
       "exec_lost",
+      "sandbox_outdated",
     ],
     example: {
       body: { command: "python3 -m http.server 8000", tag: "web" },
@@ -108,5 +109,16 @@ export const processRows = {
     status: 204,
     errors: [...onProcess, "process_ended", "sandbox_outdated", "exec_lost"],
     example: { body: { signal: "SIGTERM" } },
+  },
+  resizeProcess: {
+    method: "post",
+    path: `${process}/resize`,
+    summary: "Change the size of a process's terminal",
+    scope: "exec",
+    tokens: 1,
+    body: TerminalSize,
+    status: 204,
+    errors: [...onProcess, "process_ended", "not_a_terminal"],
+    example: { body: { cols: 120, rows: 40 } },
   },
 } as const satisfies Record<string, ApiRow>;

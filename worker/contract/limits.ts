@@ -65,6 +65,8 @@ export const limits = {
   /** Ended processes that a sandbox's list still shows, the newest, and how long what they printed is kept. */
   processesEndedMax: 64,
   processKeptMs: 600_000,
+  terminalMaxCols: 1_000,
+  terminalMaxRows: 1_000,
   processTagMaxChars: 128,
   processCommandShownChars: 256,
   /** How long input waits for a program that is behind with reading; it is taken whole or not at all. */

@@ -4,12 +4,23 @@ import { ExecId } from "./ids.ts";
 import { limits } from "./limits.ts";
 import { EndReason } from "./sandbox.ts";
 
+export const TerminalSize = z
+  .strictObject({
+    cols: z.int().min(1).max(limits.terminalMaxCols),
+    rows: z.int().min(1).max(limits.terminalMaxRows),
+  })
+  .meta({ id: "TerminalSize", description: "In characters." });
+export type TerminalSize = z.infer<typeof TerminalSize>;
+
 export const ProcessRequest = ExecRequest.omit({ stdin: true, timeoutMs: true })
   .extend({
     stdin: z
       .boolean()
       .optional()
       .describe("Its standard input stays open for what is sent to it; nothing to read when absent."),
+    pty: TerminalSize.optional().describe(
+      "It runs in a terminal of this size: what it prints comes as `stdout`, and what is sent to it is typed.",
+    ),
     timeoutMs: z
       .int()
       .min(1)
@@ -44,6 +55,7 @@ export const Process = z
         `As it was sent, an array joined by spaces; its first ${limits.processCommandShownChars} characters.`,
       ),
     tag: z.string().optional(),
+    pty: TerminalSize.optional().describe("The size of its terminal, if it has one."),
     state: z.enum(["running", "ended"]),
     startedAt: time,
     endedAt: time.optional(),

@@ -40,6 +40,7 @@ export const frameType = {
   stderr: 21, // raw bytes
   exit: 22, // exitCode, signal, reason, durationMicros; the last frame of its stream
   kill: 23, // host -> sandboxd: signal, isTree; SIGKILL always ends the whole tree of the exec
+  resize: 24, // host -> sandboxd, since 2: cols, rows; nothing happens to an exec without a terminal
   // Files (one stream each, opened by the host).
   fileRead: 32, // path, offset, length -> fileStat, data*, end
   fileWrite: 33, // path, mode; then data*, end -> fileStat
@@ -79,6 +80,8 @@ export const fieldTag = {
   reason: 25, // u16, exitReason
   durationMicros: 26, // u64, monotonic
   isTree: 27, // u16, since 2: the signal goes to all that the exec has started, not to its process group
+  cols: 28, // u16, of a terminal, since 2
+  rows: 29, // u16
   path: 32, // absolute path
   offset: 33, // u64
   length: 34, // u64; absent = to the end
@@ -102,6 +105,8 @@ export const execFlag = {
   killOrphans: 1,
   /** `stdin` frames will follow; without it stdin is /dev/null. */
   stdin: 2,
+  /** Since 2: a pseudo terminal of `cols` and `rows` is all three streams; what it prints comes as `stdout`. */
+  pty: 4,
 } as const;
 
 export const entryType = { file: 0, directory: 1, symlink: 2, other: 3 } as const;

@@ -22,9 +22,12 @@ static void parse_payload(const uint8_t *payload, size_t length) {
     struct exec_request request;
     if (exec_request_parse(&request, payload, length, base, 2) == EXEC_REQUEST_READY) {
         require(request.argv[0] != NULL && request.cwd[0] == '/');
+        require((request.flags & EXEC_FLAG_PTY) == 0 || (request.cols > 0 && request.rows > 0));
         for (char **entry = request.envp; *entry != NULL; entry++) require(strchr(*entry, '=') > *entry);
         exec_request_free(&request);
     }
+    uint16_t cols, rows;
+    if (terminal_size_parse(payload, length, &cols, &rows)) require(cols > 0 && rows > 0);
     struct configuration configuration;
     if (configuration_parse(&configuration, payload, length) == CONFIGURATION_READY) {
         require(strlen(configuration.sandbox_id) > 0);

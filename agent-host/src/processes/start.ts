@@ -2,6 +2,7 @@ import { limits } from "#contract/limits";
 import type { Process, ProcessRequest } from "#contract/process";
 import { type ExecStreamDeps, startExecStream } from "../sandboxes/exec-stream.ts";
 import type { Live } from "../sandboxes/registry.ts";
+import { requireGeneration } from "./signal.ts";
 import { shownProcess } from "./table.ts";
 
 /**
@@ -14,6 +15,7 @@ export async function startProcess(
   { tag, stdin, ...request }: ProcessRequest,
   requestId: string,
 ): Promise<Process> {
+  if (request.pty) requireGeneration(live, 2);
   const command = { ...request, ...(stdin && { stdin: true as const }) };
   const { record } = await startExecStream(deps, live, command, {
     requestId,

@@ -1,6 +1,6 @@
 import type { ExecId } from "#contract/ids";
 import { limits } from "#contract/limits";
-import type { Process, ProcessEnd, ProcessName } from "#contract/process";
+import type { Process, ProcessEnd, ProcessName, TerminalSize } from "#contract/process";
 import { HostError } from "../errors.ts";
 import type { ExecHandle } from "../sandboxd/exec.ts";
 import type { Live } from "../sandboxes/registry.ts";
@@ -12,6 +12,8 @@ export type ProcessRecord = {
   readonly kind: Process["kind"];
   readonly command: string;
   readonly tag: string | undefined;
+  /** Of its terminal, if it has one. */
+  size: TerminalSize | undefined;
   readonly startedAtMs: number;
   readonly handle: ExecHandle;
   /** Resolves when `end` is set. */
@@ -70,7 +72,7 @@ export function processesOf(live: Live): ProcessTable {
 
 /** A process in the words of the API. */
 export function shownProcess(record: ProcessRecord): Process {
-  const { id, pid, kind, command, tag, startedAtMs, end } = record;
+  const { id, pid, kind, command, tag, size, startedAtMs, end } = record;
   const { endedAtMs, ...outcome } = end ?? {};
   return {
     id,
@@ -78,6 +80,7 @@ export function shownProcess(record: ProcessRecord): Process {
     kind,
     command,
     ...(tag !== undefined && { tag }),
+    ...(size && { pty: size }),
     state: end ? "ended" : "running",
     startedAt: new Date(startedAtMs).toISOString(),
     ...(endedAtMs !== undefined && { endedAt: new Date(endedAtMs).toISOString() }),

@@ -1,9 +1,10 @@
 import type { Hono } from "hono";
 import { FollowQuery } from "#contract/exec";
-import { InputQuery, ProcessName, ProcessRequest, SignalRequest } from "#contract/process";
+import { InputQuery, ProcessName, ProcessRequest, SignalRequest, TerminalSize } from "#contract/process";
 import { HostError } from "../errors.ts";
 import { writeInput } from "../processes/input.ts";
 import { killProcess } from "../processes/kill.ts";
+import { resizeProcess } from "../processes/resize.ts";
 import { signalProcess } from "../processes/signal.ts";
 import { startProcess } from "../processes/start.ts";
 import { processesOf, shownProcess } from "../processes/table.ts";
@@ -36,6 +37,11 @@ export function processRoutes<E extends SignedEnv>(app: Hono<E>, deps: ExecStrea
     const live = find(c);
     const record = processesOf(live).find(nameOf(c.req.param("processId")));
     signalProcess(live, record, parseBody(SignalRequest, c.get("body")));
+    return c.body(null, 204);
+  });
+  app.post("/:id/processes/:processId/resize", (c) => {
+    const record = processesOf(find(c)).find(nameOf(c.req.param("processId")));
+    resizeProcess(record, parseBody(TerminalSize, c.get("body")));
     return c.body(null, 204);
   });
   app.get("/:id/processes/:processId/events", (c) => {

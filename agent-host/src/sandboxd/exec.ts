@@ -1,6 +1,13 @@
 import { fieldTag, frameType } from "#contract/sandboxd";
 import { SandboxdError } from "#host/sandboxd/error";
-import { decodeExit, type ExecExit, type ExecRequest, encodeRequest } from "#host/sandboxd/exec-wire";
+import {
+  decodeExit,
+  type ExecExit,
+  type ExecRequest,
+  encodeRequest,
+  putSize,
+  type TerminalSize,
+} from "#host/sandboxd/exec-wire";
 import { Fields, FieldWriter } from "#host/sandboxd/fields";
 import { type Frame, violation } from "#host/sandboxd/frames";
 import type { Link } from "#host/sandboxd/link";
@@ -24,6 +31,8 @@ export type ExecHandle = {
   kill(signal?: number): void;
   /** Sends a signal to the program and to all that it has started; generation 2 of the wire. */
   signalTree(signal: number): void;
+  /** Tells a terminal its new size; generation 2 of the wire. */
+  resize(size: TerminalSize): void;
   /** Whether `write` and `offer` may be called. */
   readonly takesInput: boolean;
   /** Takes all of these bytes or, when the program is behind with reading, none of them. */
@@ -55,7 +64,7 @@ class Exec implements ExecHandle {
   constructor(link: Link, request: ExecRequest, sink: ExecSink) {
     this.#link = link;
     this.#sink = sink;
-    this.#acceptsStdin = request.stdin === true;
+    this.#acceptsStdin = request.stdin === true || request.terminal !== undefined;
     this.exit = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -113,6 +122,11 @@ class Exec implements ExecHandle {
 
   signalTree(signal: number): void {
     this.#sendKill(signal, new FieldWriter().putUint(fieldTag.isTree, 1, 2));
+  }
+
+  resize(size: TerminalSize): void {
+    if (!this.#isOpen) return;
+    this.#link.send(frameType.resize, this.#stream, putSize(new FieldWriter(), size).finish());
   }
 
   #sendKill(signal: number, fields: FieldWriter): void {

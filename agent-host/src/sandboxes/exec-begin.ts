@@ -1,15 +1,21 @@
 import type { ExecRequest } from "#contract/exec";
 import { limits } from "#contract/limits";
+import type { TerminalSize } from "#contract/process";
 import { homePath } from "#contract/text";
 import type { ExecHandle, ExecSink } from "../sandboxd/exec.ts";
 import type { Live } from "./registry.ts";
 
-/** A public request, or a process whose input stays open (`stdin: true`). */
-export type Command = Omit<ExecRequest, "stdin"> & { stdin?: string | true | undefined };
+/** A public request, or a process whose input stays open (`stdin: true`), or that has a terminal. */
+export type Command = Omit<ExecRequest, "stdin"> & {
+  stdin?: string | true | undefined;
+  pty?: TerminalSize | undefined;
+};
 
 /** Starts a public request's command in the sandbox, and feeds it its input. */
 export function beginExec(live: Live, request: Command, sink: ExecSink): ExecHandle {
-  const { command, env, stdin, timeoutMs } = request;
+  const { command, stdin, timeoutMs, pty } = request;
+  // What programs on a terminal ask first; a caller may know better.
+  const env = pty ? { TERM: "xterm-256color", ...request.env } : request.env;
   const handle = live.member.connection.exec(
     {
       argv: typeof command === "string" ? ["/bin/sh", "-c", command] : command,
@@ -19,6 +25,7 @@ export function beginExec(live: Live, request: Command, sink: ExecSink): ExecHan
       graceMs: limits.execGraceMs,
       killOrphans: request.killOrphans ?? false,
       stdin: stdin !== undefined,
+      ...(pty && { terminal: pty }),
     },
     sink,
   );

@@ -95,7 +95,17 @@ function enlist(deps: ExecStreamDeps, live: Live, begun: Begun): ProcessRecord {
     });
   const command = shownCommand(request.command);
   const { kind, tag } = options;
-  const record = { id, pid, kind, command, tag, startedAtMs: deps.now(), handle, over };
+  const record: ProcessRecord = {
+    id,
+    pid,
+    kind,
+    command,
+    tag,
+    size: request.pty,
+    startedAtMs: deps.now(),
+    handle,
+    over,
+  };
   table.add(record);
   return record;
 }

@@ -69,6 +69,17 @@ export function processPromises(
       }
     }));
 
+  test("a terminal is as large as it was made, or was told since; what has none is not told", () =>
+    withSandbox(async (place) => {
+      const { id, pty } = await start(place, { command: "sleep 300", pty: { cols: 80, rows: 24 } });
+      expect(pty).toEqual({ cols: 80, rows: 24 });
+      await provider().resizeProcess(place, id, { cols: 132, rows: 50 }, call);
+      expect(await provider().getProcess(place, id, call)).toMatchObject({ pty: { cols: 132, rows: 50 } });
+      const plain = await start(place, { command: "sleep 300" });
+      const refused = provider().resizeProcess(place, plain.id, { cols: 1, rows: 1 }, call);
+      expect(await codeOf(refused)).toBe("not_a_terminal");
+    }));
+
   test("a process that cannot be started is refused, and is on no list", () =>
     withSandbox(async (place) => {
       expect(await codeOf(start(place, { command: ["/no/such/program"] }))).toBe("command_not_found");
@@ -86,6 +97,7 @@ export function processPromises(
         provider().killProcess(foreign, id, call),
         provider().followProcess(foreign, id, 0, call),
         provider().writeInput(foreign, id, { bytes: toBytes("x"), isLast: true }, call),
+        provider().resizeProcess(foreign, id, { cols: 1, rows: 1 }, call),
         provider().signalProcess(foreign, id, { signal: "SIGTERM" }, call),
       ])
         expect(await codeOf(refused)).toBe("sandbox_not_found");

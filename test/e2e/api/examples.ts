@@ -18,7 +18,7 @@ const things: Record<string, (api: Api, row: ApiRow) => Promise<Thing>> = {
     if (stream) await collect(stream.events);
     const isAboutProcess = row.path.includes(":processId");
     const process = isAboutProcess
-      ? await api.start(id, { command: "echo hello; cat; sleep 300", stdin: true })
+      ? await api.start(id, { command: "echo hello; cat; sleep 300", pty: { cols: 80, rows: 24 } })
       : undefined;
     // The example itself may have ended it, which is no fault.
     return {

@@ -2,7 +2,14 @@ import type { ExecRequest, ExecResult } from "#contract/exec";
 import type { EntriesQuery, EntryPage, WrittenFile } from "#contract/files";
 import type { HostCreate, HostCreated, SandboxEnd } from "#contract/host";
 import type { ExecId, HostId, SandboxId, TenantId } from "#contract/ids";
-import type { Process, ProcessList, ProcessName, ProcessRequest, SignalRequest } from "#contract/process";
+import type {
+  Process,
+  ProcessList,
+  ProcessName,
+  ProcessRequest,
+  SignalRequest,
+  TerminalSize,
+} from "#contract/process";
 import type { Bytes } from "../bytes.ts";
 
 /** Which sandbox, for whom, where. */
@@ -67,6 +74,7 @@ export interface Processes {
   followProcess(place: Place, name: ProcessName, after: number, call: Call): Promise<ExecEvents>;
   /** All of the bytes are taken, or none. */
   writeInput(place: Place, name: ProcessName, input: ProcessInput, call: Call): Promise<void>;
+  resizeProcess(place: Place, name: ProcessName, size: TerminalSize, call: Call): Promise<void>;
   signalProcess(place: Place, name: ProcessName, request: SignalRequest, call: Call): Promise<void>;
 }
 

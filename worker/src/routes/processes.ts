@@ -6,6 +6,7 @@ import {
   killSandboxProcess,
   listSandboxProcesses,
   type ProcessDeps,
+  resizeSandboxProcess,
   signalSandboxProcess,
   startSandboxProcess,
   writeSandboxInput,
@@ -28,6 +29,9 @@ export function mountProcesses(app: App, deps: MountDeps & ProcessDeps): void {
     const bytes = await inTime(readBounded(body, limits.stdinMaxBytes), limits.bodyDeadlineMs);
     return writeSandboxInput(deps, ctx, id, { name: nameIn(params), bytes, isLast: query.close === "true" });
   });
+  mount(app, deps, "resizeProcess", ({ ctx, id, body, params }) =>
+    resizeSandboxProcess(deps, ctx, id, { ...body, name: nameIn(params) }),
+  );
   mount(app, deps, "signalProcess", ({ ctx, id, body, params }) =>
     signalSandboxProcess(deps, ctx, id, { ...body, name: nameIn(params) }),
   );

@@ -6,6 +6,7 @@ import {
   ProcessName,
   type ProcessRequest,
   type SignalRequest,
+  type TerminalSize,
 } from "#contract/process";
 import type { Ctx } from "../context.ts";
 import type { Db } from "../db/client.ts";
@@ -90,6 +91,18 @@ export function signalSandboxProcess(
 ): Promise<void> {
   return onProcess(deps, ctx, id, name, (place, process, call) =>
     deps.provider.signalProcess(place, process, signal, call),
+  );
+}
+
+/** @throws AppError with the codes of the `resizeProcess` row */
+export function resizeSandboxProcess(
+  deps: ProcessDeps,
+  ctx: Ctx,
+  id: SandboxId,
+  { name, ...size }: TerminalSize & { name: string },
+): Promise<void> {
+  return onProcess(deps, ctx, id, name, (place, process, call) =>
+    deps.provider.resizeProcess(place, process, size, call),
   );
 }
 

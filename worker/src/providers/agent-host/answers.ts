@@ -24,6 +24,7 @@ const passedOn = {
   input_closed:
     "The process takes no input. Start it with `stdin`, and close that only when nothing follows.",
   input_full: "The process is behind with reading its input; nothing of this was taken. Send it again.",
+  not_a_terminal: "The process has no terminal. Start it with `pty`.",
   sandbox_outdated: "The sandbox was made before its host was upgraded. Create another one.",
   file_not_found: "There is no file at this path.",
   not_a_file: "There is something other than a regular file at this path.",

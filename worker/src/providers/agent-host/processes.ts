@@ -38,6 +38,11 @@ export function processCalls(send: Send): Processes {
       return run(send, { ...request, body }, (response) => accepted(response, () => dropped(response)));
     },
 
+    resizeProcess: (place, name, size, call) =>
+      send({ ...asked(place, call, "POST", `/${name}/resize`), body: json(size) }, (response) =>
+        accepted(response, () => dropped(response)),
+      ),
+
     signalProcess: (place, name, signal, call) =>
       run(send, { ...asked(place, call, "POST", `/${name}/signal`), body: json(signal) }, (response) =>
         accepted(response, () => dropped(response)),
