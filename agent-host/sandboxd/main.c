@@ -20,6 +20,7 @@
 #include "loop.h"
 #include "privileges.h"
 #include "session.h"
+#include "shell.h"
 
 #define HOST_SOCKET "/run/sandgate/sock"
 
@@ -92,6 +93,8 @@ static void open_signals(struct source *source) {
 }
 
 int main(int argc, char **argv) {
+    // As a tenant's program, and not as PID 1.
+    if (argc == 2 && strcmp(argv[1], "session") == 0) return shell_main();
     static struct source signals, notifications;
     parse_arguments(argc, argv);
     settle_signals();

@@ -7,6 +7,7 @@
 #define FRAME_HEADER_BYTES 12
 #define FRAME_PAYLOAD_MAX_BYTES 262144
 #define STREAM_WINDOW_BYTES 1048576
+#define SHELL_RECORD_HEADER_BYTES 5
 
 enum frame_type {
     FRAME_CHALLENGE = 1,
@@ -86,6 +87,12 @@ enum exec_flag {
     EXEC_FLAG_KILL_ORPHANS = 1,
     EXEC_FLAG_STDIN = 2,
     EXEC_FLAG_PTY = 4,
+};
+
+enum shell_record {
+    SHELL_RECORD_STDOUT = 1,
+    SHELL_RECORD_STDERR = 2,
+    SHELL_RECORD_STATUS = 3,
 };
 
 enum entry_type {

@@ -3,7 +3,14 @@ import { ExecRequest } from "#contract/exec";
 import { EntriesQuery } from "#contract/files";
 import { HostCreate, HostPatch } from "#contract/host";
 import { ExecId, HostId, SandboxId, TenantId } from "#contract/ids";
-import { ProcessName, ProcessRequest, SignalRequest, TerminalSize } from "#contract/process";
+import {
+  ProcessName,
+  ProcessRequest,
+  SessionExecRequest,
+  SessionRequest,
+  SignalRequest,
+  TerminalSize,
+} from "#contract/process";
 import { canonicalRequest, signatureHeader } from "#contract/signature";
 import { fromHex, hmacMatches, sha256Hex } from "#worker/crypto";
 import { toAppError, toProblem } from "#worker/errors";
@@ -124,6 +131,21 @@ async function route(behind: SandboxProvider, place: Place, asked: Asked): Promi
 async function routeProcesses(behind: SandboxProvider, place: Place, asked: Asked) {
   const { request, url, body } = asked;
   const [, sent, verb = ""] = /\/processes(?:\/(\w+))?(\/\w+)?$/.exec(url.pathname) ?? [];
+  const session = /\/sessions(?:\/(\w+)\/exec)?$/.exec(url.pathname);
+  if (session?.[1] !== undefined) {
+    const request = SessionExecRequest.parse(JSON.parse(new TextDecoder().decode(body)));
+    return Response.json(
+      await behind.execInSession(place, ProcessName.parse(session[1]), request, {
+        requestId: "req_host",
+        deadlineMs: 1_000,
+      }),
+    );
+  }
+  if (session) {
+    const request = SessionRequest.parse(JSON.parse(new TextDecoder().decode(body)));
+    const call = { requestId: "req_host", deadlineMs: 1_000 };
+    return Response.json(await behind.createSession(place, request, call), { status: 201 });
+  }
   if (!url.pathname.includes("/processes")) return undefined;
   const call = { requestId: "req_host", deadlineMs: 1_000 };
   const json = () => JSON.parse(new TextDecoder().decode(body));

@@ -5,6 +5,9 @@ import {
   type Process,
   type ProcessName,
   type ProcessRequest,
+  type SessionExecRequest,
+  type SessionRequest,
+  type SessionResult,
   type SignalName,
   signalNumbers,
   type TerminalSize,
@@ -37,6 +40,27 @@ export class FakeProcesses {
       process.end(result);
     }
     return process.shown;
+  }
+
+  openSession({ tag }: SessionRequest): Process {
+    const process = new FakeProcess(
+      { command: "bash", ...(tag !== undefined && { tag }) },
+      this.#all.length + 2,
+    );
+    process.shown = { ...process.shown, kind: "session" };
+    this.#all.unshift(process);
+    return process.shown;
+  }
+
+  /** Knows `exit`, as the one command that a session does not outlive. */
+  runIn(machine: Machine, name: ProcessName, { timeoutMs, ...request }: SessionExecRequest): SessionResult {
+    const process = this.find(name);
+    if (process.shown.kind !== "session") throw new AppError("process_not_found", "It is no session.");
+    if (process.shown.state === "ended") throw new AppError("process_ended", "The session has ended.");
+    const result = machine.run({ ...request, ...(timeoutMs !== undefined && { timeoutMs }) });
+    const isOver = request.command.startsWith("exit ") || result.endReason === "timeout";
+    if (isOver) process.end(result);
+    return { ...result, sessionState: isOver ? "ended" : "running" };
   }
 
   list(): Process[] {

@@ -3,7 +3,14 @@ import type { ExecRequest, ExecResult, OutputEvent } from "#contract/exec";
 import type { EntriesQuery } from "#contract/files";
 import type { HostCreate, LiveSandbox, SandboxEnd } from "#contract/host";
 import { type ExecId, type HostId, newExecId, type SandboxId } from "#contract/ids";
-import type { ProcessName, ProcessRequest, SignalRequest, TerminalSize } from "#contract/process";
+import type {
+  ProcessName,
+  ProcessRequest,
+  SessionExecRequest,
+  SessionRequest,
+  SignalRequest,
+  TerminalSize,
+} from "#contract/process";
 import { absolutePath } from "#contract/text";
 import { readBounded } from "#worker/bytes";
 import { AppError, sandboxNotFound } from "#worker/errors";
@@ -151,6 +158,19 @@ export class FakeProvider implements SandboxProvider {
 
   writeInput(place: Place, name: ProcessName, { bytes, isLast }: ProcessInput) {
     return this.run("writeInput", async () => this.find(place).processes.find(name).write(bytes, isLast));
+  }
+
+  createSession(place: Place, request: SessionRequest) {
+    return this.run("createSession", async () => this.find(place).processes.openSession(request));
+  }
+
+  execInSession(place: Place, name: ProcessName, request: SessionExecRequest) {
+    return this.run("execInSession", async () => {
+      const { spec, files, processes } = this.find(place);
+      const run = ({ stdin: _, pty: _pty, ...rest }: ProcessRequest) =>
+        runProgram({ env: spec.env, files }, rest);
+      return processes.runIn({ run }, name, request);
+    });
   }
 
   resizeProcess(place: Place, name: ProcessName, size: TerminalSize) {

@@ -1,5 +1,14 @@
 import type { ExecRequest, ExecResult } from "#contract/exec";
-import type { Process, ProcessList, ProcessRequest, SignalRequest, TerminalSize } from "#contract/process";
+import type {
+  Process,
+  ProcessList,
+  ProcessRequest,
+  SessionExecRequest,
+  SessionRequest,
+  SessionResult,
+  SignalRequest,
+  TerminalSize,
+} from "#contract/process";
 import type { CreateSandbox, Sandbox } from "#contract/sandbox";
 import { eventsOf, type ServerEvent } from "./events.ts";
 
@@ -88,6 +97,18 @@ export class Api {
   }
   async signal(id: string, name: string | number, request: SignalRequest): Promise<void> {
     await this.#ok("POST", `${processPath(id, name)}/signal`, request);
+  }
+  async openSession(id: string, request: SessionRequest = {}): Promise<Process> {
+    return (await this.#ok("POST", `/v1/sandboxes/${id}/sessions`, request)).json() as Promise<Process>;
+  }
+  async inSession(
+    id: string,
+    session: string,
+    command: string,
+    over: Partial<SessionExecRequest> = {},
+  ): Promise<SessionResult> {
+    const path = `/v1/sandboxes/${id}/sessions/${session}/exec`;
+    return (await this.#ok("POST", path, { command, ...over })).json() as Promise<SessionResult>;
   }
   async resize(id: string, name: string | number, size: TerminalSize): Promise<void> {
     await this.#ok("POST", `${processPath(id, name)}/resize`, size);

@@ -12,7 +12,7 @@ export const guardedRows = (Object.entries(api) as [ApiName, ApiRow][]).filter(
 export const jsonType = { "content-type": "application/json" };
 
 /** Something of a tenant for every `:id` to stand for, so that no row is refused for its address alone. */
-export type Owned = { sandboxId: string; runId: string; processId: string };
+export type Owned = { sandboxId: string; runId: string; processId: string; sessionId: string };
 
 export async function ownedBy(h: Harness): Promise<Owned> {
   const { id } = await h.create();
@@ -21,18 +21,21 @@ export async function ownedBy(h: Harness): Promise<Owned> {
     key: h.key,
     json: { command: "sleep 1000", pty: { cols: 80, rows: 24 } },
   });
+  const opened = await h.send("POST", `/v1/sandboxes/${id}/sessions`, { key: h.key, json: {} });
   return {
     sandboxId: id,
     runId: Run.parse(await begun.json()).id,
     processId: Process.parse(await started.json()).id,
+    sessionId: Process.parse(await opened.json()).id,
   };
 }
 
-export function pathOf(row: ApiRow, { sandboxId, runId, processId }: Owned): string {
+export function pathOf(row: ApiRow, { sandboxId, runId, processId, sessionId }: Owned): string {
   return row.path
     .replace("/runs/:id", `/runs/${runId}`)
     .replace("/sandboxes/:id", `/sandboxes/${sandboxId}`)
-    .replace(":processId", processId);
+    .replace(":processId", processId)
+    .replace(":sessionId", sessionId);
 }
 
 /** The example of a row, as its tenant sends it. */

@@ -1,9 +1,31 @@
 import { type ApiRow, onSandbox, sandbox } from "./api-row.ts";
 import { FollowQuery } from "./exec.ts";
 import { limits } from "./limits.ts";
-import { InputQuery, Process, ProcessList, ProcessRequest, SignalRequest, TerminalSize } from "./process.ts";
+import {
+  InputQuery,
+  Process,
+  ProcessList,
+  ProcessRequest,
+  SessionExecRequest,
+  SessionRequest,
+  SessionResult,
+  SignalRequest,
+  TerminalSize,
+} from "./process.ts";
 
 const onProcess = [...onSandbox, "process_not_found"] as const;
+const onStart = [
+  ...onSandbox,
+  "command_not_found",
+  "file_permission_denied",
+  "cwd_not_found",
+  "process_limit",
+  "too_many_execs",
+  "exec_interrupted",
+  "exec_lost",
+  "sandbox_outdated",
+] as const;
+const session = `${sandbox}/sessions/:sessionId`;
 const process = `${sandbox}/processes/:processId`;
 
 const exampleProcess = {
@@ -27,17 +49,7 @@ export const processRows = {
     body: ProcessRequest,
     result: Process,
     status: 201,
-    errors: [
-      ...onSandbox,
-      "command_not_found",
-      "file_permission_denied",
-      "cwd_not_found",
-      "process_limit",
-      "too_many_execs",
-      "exec_interrupted",
-      "exec_lost",
-      "sandbox_outdated",
-    ],
+    errors: [...onStart],
     example: {
       body: { command: "python3 -m http.server 8000", tag: "web" },
       result: exampleProcess,
@@ -120,5 +132,53 @@ export const processRows = {
     status: 204,
     errors: [...onProcess, "process_ended", "not_a_terminal"],
     example: { body: { cols: 120, rows: 40 } },
+  },
+  createSession: {
+    method: "post",
+    path: `${sandbox}/sessions`,
+    summary: "Start a shell that keeps its state from one command to the next",
+    scope: "exec",
+    tokens: 1,
+    body: SessionRequest,
+    result: Process,
+    status: 201,
+    errors: [...onStart],
+    example: {
+      body: { cwd: "/workspace", tag: "main" },
+      result: { ...exampleProcess, kind: "session", command: "bash", tag: "main" },
+    },
+  },
+  execInSession: {
+    method: "post",
+    path: `${session}/exec`,
+    summary: "Run a command in a session and wait for its result",
+    scope: "exec",
+    tokens: 1,
+    body: SessionExecRequest,
+    result: SessionResult,
+    status: 200,
+    errors: [...onProcess, "process_ended", "session_busy", "exec_lost"],
+    example: {
+      body: { command: "cd /tmp && pwd", timeoutMs: 5000 },
+      result: {
+        exitCode: 0,
+        stdout: "/tmp\n",
+        stderr: "",
+        truncated: { stdout: false, stderr: false },
+        durationMs: 0.9,
+        endReason: "exited",
+        sessionState: "running",
+      },
+    },
+  },
+  endSession: {
+    method: "delete",
+    path: session,
+    summary: "End a session with all that it has started",
+    scope: "exec",
+    tokens: 1,
+    status: 204,
+    errors: [...onProcess, "exec_lost"],
+    example: {},
   },
 } as const satisfies Record<string, ApiRow>;

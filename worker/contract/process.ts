@@ -1,8 +1,9 @@
 import * as z from "zod";
-import { ExecRequest, type ExecResult } from "./exec.ts";
+import { ExecRequest, ExecResult } from "./exec.ts";
 import { ExecId } from "./ids.ts";
 import { limits } from "./limits.ts";
 import { EndReason } from "./sandbox.ts";
+import { boundedText } from "./text.ts";
 
 export const TerminalSize = z
   .strictObject({
@@ -48,7 +49,9 @@ export const Process = z
   .strictObject({
     id: ExecId.describe("For a command that was streamed, its `X-Sandgate-Exec-Id`."),
     pid: z.int().describe("In the sandbox. It can be used again once the process has ended."),
-    kind: z.enum(["process", "exec"]).describe("`exec` is a command whose output is streamed."),
+    kind: z
+      .enum(["process", "exec", "session"])
+      .describe("`exec` is a command whose output is streamed, `session` the shell of a session."),
     command: z
       .string()
       .describe(
@@ -109,6 +112,31 @@ export const InputQuery = z.strictObject({
     .describe("Nothing follows: the process meets the end of its input."),
 });
 export type InputQuery = z.infer<typeof InputQuery>;
+
+export const SessionRequest = ProcessRequest.pick({ cwd: true, env: true, user: true, tag: true }).meta({
+  id: "SessionRequest",
+});
+export type SessionRequest = z.infer<typeof SessionRequest>;
+
+export const SessionExecRequest = ExecRequest.pick({ outputEncoding: true, maxOutputBytes: true })
+  .extend({
+    command: boundedText(limits.argumentMaxBytes)
+      .min(1)
+      .describe("For the session's shell, which goes on with what it leaves: folder, variables, functions."),
+    timeoutMs: z
+      .int()
+      .min(1)
+      .max(limits.execBufferedMaxMs)
+      .optional()
+      .describe(`The session is ended at this time; ${limits.execBufferedMaxMs} when absent.`),
+  })
+  .meta({ id: "SessionExecRequest" });
+export type SessionExecRequest = z.infer<typeof SessionExecRequest>;
+
+export const SessionResult = ExecResult.extend({
+  sessionState: z.enum(["running", "ended"]).describe("`ended`: the command has ended the shell itself."),
+}).meta({ id: "SessionResult" });
+export type SessionResult = z.infer<typeof SessionResult>;
 
 export const ProcessList = z
   .strictObject({ items: z.array(Process).describe("Newest first.") })

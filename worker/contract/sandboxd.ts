@@ -109,6 +109,13 @@ export const execFlag = {
   pty: 4,
 } as const;
 
+/**
+ * What `sandboxd session`, a tenant's program, prints: {u32 length, u8 kind, bytes}. It reads {u32 length, command}.
+ * Since 2.
+ */
+export const shellRecord = { stdout: 1, stderr: 2, status: 3 } as const;
+export const shellRecordHeaderBytes = 5;
+
 export const entryType = { file: 0, directory: 1, symlink: 2, other: 3 } as const;
 
 /** Why an exec ended, as sandboxd saw it; the host alone knows of memory and deadlines of the sandbox. */
@@ -145,6 +152,8 @@ export const protocolSnapshot = {
   frameType,
   fieldTag,
   execFlag,
+  shellRecordHeaderBytes,
+  shellRecord,
   entryType,
   exitReason,
   sandboxdError,

@@ -10,6 +10,7 @@
 #include "file_request.h"
 #include "frames.h"
 #include "protocol.h"
+#include "shell_line.h"
 #include "tree.h"
 
 static void require(int claim) {
@@ -39,10 +40,28 @@ static void parse_payload(const uint8_t *payload, size_t length) {
     }
 }
 
+/* A line must stay one line and hold no way out of its quotes, whatever the command is. */
+static void parse_shell(const uint8_t *bytes, size_t length) {
+    static const char nonce[] = "0123456789abcdef0123456789abcdef";
+    const uint8_t *command;
+    size_t command_length;
+    int status;
+    if (shell_answer_read(bytes, length, nonce, &status)) require(status >= 0 && status <= 255);
+    if (shell_request_read(bytes, length, &command, &command_length) != SHELL_REQUEST_READY) return;
+    require(command + command_length <= bytes + length);
+    struct buffer line = {0};
+    shell_line_put(&line, command, command_length, nonce, 0);
+    size_t quotes = 0;
+    for (size_t i = 0; i < buffer_length(&line); i++) quotes += line.bytes[i] == '\'';
+    require(quotes == 4 && memchr(line.bytes, '\n', buffer_length(&line)) == line.bytes + buffer_length(&line) - 1);
+    buffer_free(&line);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     struct proc_stat stat;
     proc_stat_parse((const char *)bytes, length, &stat);
     parse_payload(bytes, length);
+    parse_shell(bytes, length);
     size_t at = 0;
     struct frame frame;
     size_t needed;

@@ -182,6 +182,7 @@ int main(void) {
     headers_with_reserved_bits_or_foreign_types_are_invalid();
     a_field_never_reaches_beyond_its_payload();
     exec_request_tests();
+    shell_line_tests();
     paths_must_be_absolute_and_never_climb();
     a_configuration_is_taken_whole_or_not_at_all();
     a_command_cannot_forge_its_line_in_proc();

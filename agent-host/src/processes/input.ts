@@ -22,12 +22,13 @@ async function give(record: ProcessRecord, bytes: Buffer, isLast: boolean): Prom
   const { handle } = running(record);
   const lateAtMs = performance.now() + limits.inputWaitMs;
   while (bytes.length > 0) {
-    if (!running(record).handle.takesInput)
+    // What a session reads are its commands.
+    if (!running(record).handle.takesInput || record.session)
       throw new HostError("input_closed", "Start the process with `stdin`; input that was closed stays so.");
     if (handle.offer(bytes)) break;
     if (performance.now() > lateAtMs)
       throw new HostError("input_full", "The process is behind with reading; nothing of this was taken.");
     await sleep(retryMs);
   }
-  if (isLast) handle.endStdin();
+  if (isLast && !record.session) handle.endStdin();
 }

@@ -4,6 +4,7 @@ import type { Process, ProcessEnd, ProcessName, TerminalSize } from "#contract/p
 import { HostError } from "../errors.ts";
 import type { ExecHandle } from "../sandboxd/exec.ts";
 import type { Live } from "../sandboxes/registry.ts";
+import type { Session } from "./session.ts";
 
 /** One process of a sandbox, from its start until it is the oldest of too many that have ended. */
 export type ProcessRecord = {
@@ -18,6 +19,8 @@ export type ProcessRecord = {
   readonly handle: ExecHandle;
   /** Resolves when `end` is set. */
   readonly over: Promise<void>;
+  /** Of a session: what runs its commands. */
+  readonly session?: Session;
   end?: ProcessEnd & { endedAtMs: number };
 };
 

@@ -1,10 +1,19 @@
 import type { Hono } from "hono";
 import { FollowQuery } from "#contract/exec";
-import { InputQuery, ProcessName, ProcessRequest, SignalRequest, TerminalSize } from "#contract/process";
+import {
+  InputQuery,
+  ProcessName,
+  ProcessRequest,
+  SessionExecRequest,
+  SessionRequest,
+  SignalRequest,
+  TerminalSize,
+} from "#contract/process";
 import { HostError } from "../errors.ts";
 import { writeInput } from "../processes/input.ts";
 import { killProcess } from "../processes/kill.ts";
 import { resizeProcess } from "../processes/resize.ts";
+import { createSession, execInSession } from "../processes/sessions.ts";
 import { signalProcess } from "../processes/signal.ts";
 import { startProcess } from "../processes/start.ts";
 import { processesOf, shownProcess } from "../processes/table.ts";
@@ -43,6 +52,14 @@ export function processRoutes<E extends SignedEnv>(app: Hono<E>, deps: ExecStrea
     const record = processesOf(find(c)).find(nameOf(c.req.param("processId")));
     resizeProcess(record, parseBody(TerminalSize, c.get("body")));
     return c.body(null, 204);
+  });
+  app.post("/:id/sessions", async (c) =>
+    c.json(await createSession(deps, find(c), parseBody(SessionRequest, c.get("body"))), 201),
+  );
+  app.post("/:id/sessions/:sessionId/exec", async (c) => {
+    const live = find(c);
+    const record = processesOf(live).find(nameOf(c.req.param("sessionId")));
+    return c.json(await execInSession(deps, live, record, parseBody(SessionExecRequest, c.get("body"))));
   });
   app.get("/:id/processes/:processId/events", (c) => {
     const { after = 0 } = parseQuery(FollowQuery, c);

@@ -80,6 +80,21 @@ export function processPromises(
       expect(await codeOf(refused)).toBe("not_a_terminal");
     }));
 
+  test("a session runs one command after the other, until one of them ends it", () =>
+    withSandbox(async (place) => {
+      const { id, kind } = await provider().createSession(place, { tag: "shell" }, call);
+      expect(kind).toBe("session");
+      const exec = (command: string) => provider().execInSession(place, id, { command }, call);
+      const first = await exec("echo one");
+      expect(first).toMatchObject({ exitCode: 0, stdout: "one\n", stderr: "", sessionState: "running" });
+      expect(await exec("exit 3")).toMatchObject({ exitCode: 3, sessionState: "ended" });
+      expect(await codeOf(exec("echo two"))).toBe("process_ended");
+      expect(await provider().getProcess(place, id, call)).toMatchObject({ state: "ended", exitCode: 3 });
+      const plain = await start(place, { command: "sleep 300" });
+      const refused = provider().execInSession(place, plain.id, { command: "echo" }, call);
+      expect(await codeOf(refused)).toBe("process_not_found");
+    }));
+
   test("a process that cannot be started is refused, and is on no list", () =>
     withSandbox(async (place) => {
       expect(await codeOf(start(place, { command: ["/no/such/program"] }))).toBe("command_not_found");
@@ -97,6 +112,8 @@ export function processPromises(
         provider().killProcess(foreign, id, call),
         provider().followProcess(foreign, id, 0, call),
         provider().writeInput(foreign, id, { bytes: toBytes("x"), isLast: true }, call),
+        provider().createSession(foreign, {}, call),
+        provider().execInSession(foreign, id, { command: "echo" }, call),
         provider().resizeProcess(foreign, id, { cols: 1, rows: 1 }, call),
         provider().signalProcess(foreign, id, { signal: "SIGTERM" }, call),
       ])

@@ -5,7 +5,13 @@ import { tagOf } from "#worker/openapi/operation";
 import type { Api } from "../../support/api.ts";
 import { collect } from "../../support/events.ts";
 
-type Thing = { id: string; execId?: string; processId?: string; end: () => Promise<void> };
+type Thing = {
+  id: string;
+  execId?: string;
+  processId?: string;
+  sessionId?: string;
+  end: () => Promise<void>;
+};
 
 /** What an `:id` stands for, by the first folder of the path; it is made for one example and ended after it. */
 const things: Record<string, (api: Api, row: ApiRow) => Promise<Thing>> = {
@@ -25,6 +31,7 @@ const things: Record<string, (api: Api, row: ApiRow) => Promise<Thing>> = {
       id,
       execId: stream?.execId ?? "",
       processId: process?.id ?? "",
+      sessionId: row.path.includes(":sessionId") ? (await api.openSession(id)).id : "",
       end: async () => void (await api.call("DELETE", `/v1/sandboxes/${id}`)),
     };
   },
@@ -42,9 +49,13 @@ export function examplesSuite(api: () => Api): void {
     if (!row.path.includes(":")) return expectExample(api(), row, row.path);
     const make = things[tagOf(row)];
     if (!make) throw new Error(`Say in this file how to make what the :id of ${name} stands for.`);
-    const { id, execId = "", processId = "", end } = await make(api(), row);
+    const { id, execId = "", processId = "", sessionId = "", end } = await make(api(), row);
     try {
-      const path = row.path.replace(":id", id).replace(":execId", execId).replace(":processId", processId);
+      const path = row.path
+        .replace(":id", id)
+        .replace(":execId", execId)
+        .replace(":processId", processId)
+        .replace(":sessionId", sessionId);
       await expectExample(api(), row, path);
     } finally {
       await end();

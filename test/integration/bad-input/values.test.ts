@@ -77,6 +77,7 @@ describe.each(guardedRows)("%s, made up from its schemas,", (_name, row) => {
               sandboxId: encodeURIComponent(strange),
               runId: encodeURIComponent(strange),
               processId: encodeURIComponent(strange),
+              sessionId: encodeURIComponent(strange),
             })
           : pathOf(row, { ...owned, sandboxId: row.method === "delete" ? "h" : owned.sandboxId });
         const response = await h.send(row.method.toUpperCase(), `${target}?${text}`, {

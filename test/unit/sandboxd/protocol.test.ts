@@ -45,6 +45,8 @@ test("protocol.h holds the numbers of the contract, and no others", () => {
     ...asConstants("FRAME", snapshot.frameType),
     ...asConstants("FIELD", snapshot.fieldTag),
     ...asConstants("EXEC_FLAG", snapshot.execFlag),
+    SHELL_RECORD_HEADER_BYTES: snapshot.shellRecordHeaderBytes,
+    ...asConstants("SHELL_RECORD", snapshot.shellRecord),
     ...asConstants("ENTRY_TYPE", snapshot.entryType),
     ...asConstants("EXIT_REASON", snapshot.exitReason),
     ...asConstants("ERROR", snapshot.sandboxdError),

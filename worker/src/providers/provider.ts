@@ -7,6 +7,9 @@ import type {
   ProcessList,
   ProcessName,
   ProcessRequest,
+  SessionExecRequest,
+  SessionRequest,
+  SessionResult,
   SignalRequest,
   TerminalSize,
 } from "#contract/process";
@@ -74,6 +77,13 @@ export interface Processes {
   followProcess(place: Place, name: ProcessName, after: number, call: Call): Promise<ExecEvents>;
   /** All of the bytes are taken, or none. */
   writeInput(place: Place, name: ProcessName, input: ProcessInput, call: Call): Promise<void>;
+  createSession(place: Place, request: SessionRequest, call: Call): Promise<Process>;
+  execInSession(
+    place: Place,
+    name: ProcessName,
+    request: SessionExecRequest,
+    call: Call,
+  ): Promise<SessionResult>;
   resizeProcess(place: Place, name: ProcessName, size: TerminalSize, call: Call): Promise<void>;
   signalProcess(place: Place, name: ProcessName, request: SignalRequest, call: Call): Promise<void>;
 }

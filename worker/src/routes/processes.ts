@@ -11,6 +11,7 @@ import {
   startSandboxProcess,
   writeSandboxInput,
 } from "../sandboxes/processes.ts";
+import { createSandboxSession, execInSandboxSession } from "../sandboxes/sessions.ts";
 import { eventsAnswer, lastEventId, refuseHead } from "./events.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
 
@@ -29,6 +30,13 @@ export function mountProcesses(app: App, deps: MountDeps & ProcessDeps): void {
     const bytes = await inTime(readBounded(body, limits.stdinMaxBytes), limits.bodyDeadlineMs);
     return writeSandboxInput(deps, ctx, id, { name: nameIn(params), bytes, isLast: query.close === "true" });
   });
+  mount(app, deps, "createSession", ({ ctx, id, body }) => createSandboxSession(deps, ctx, id, body));
+  mount(app, deps, "execInSession", ({ ctx, id, body, params }) =>
+    execInSandboxSession(deps, ctx, id, { ...body, name: params.sessionId ?? "" }),
+  );
+  mount(app, deps, "endSession", ({ ctx, id, params }) =>
+    killSandboxProcess(deps, ctx, id, params.sessionId ?? ""),
+  );
   mount(app, deps, "resizeProcess", ({ ctx, id, body, params }) =>
     resizeSandboxProcess(deps, ctx, id, { ...body, name: nameIn(params) }),
   );

@@ -107,7 +107,7 @@ export function resizeSandboxProcess(
 }
 
 /** A name that no process can have is one that none has; the host is asked about the others. */
-async function onProcess<T>(
+export async function onProcess<T>(
   deps: ProcessDeps,
   ctx: Ctx,
   id: SandboxId,
@@ -121,7 +121,7 @@ async function onProcess<T>(
 }
 
 /** Bounds the host's answer; a stream may last as long as the sandbox. */
-function callOf(ctx: Ctx): Call {
+export function callOf(ctx: Ctx): Call {
   return {
     requestId: ctx.requestId,
     deadlineMs: limits.hostCallDeadlineMs,

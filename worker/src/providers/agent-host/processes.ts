@@ -1,4 +1,4 @@
-import { Process, ProcessList } from "#contract/process";
+import { Process, ProcessList, SessionResult } from "#contract/process";
 import type { Call, Place, Processes } from "../provider.ts";
 import { accepted, dropped, parseAnswer } from "./answers.ts";
 import { type HostRequest, json, type Send, sandboxPath } from "./call.ts";
@@ -38,6 +38,16 @@ export function processCalls(send: Send): Processes {
       return run(send, { ...request, body }, (response) => accepted(response, () => dropped(response)));
     },
 
+    createSession: (place, request, call) =>
+      run(send, { ...sessionsOf(place, call), body: json(request) }, (response) =>
+        accepted(response, () => parseAnswer(response, Process)),
+      ),
+
+    execInSession: (place, name, request, call) =>
+      run(send, { ...sessionsOf(place, call, `/${name}/exec`), body: json(request) }, (response) =>
+        accepted(response, () => parseAnswer(response, SessionResult)),
+      ),
+
     resizeProcess: (place, name, size, call) =>
       send({ ...asked(place, call, "POST", `/${name}/resize`), body: json(size) }, (response) =>
         accepted(response, () => dropped(response)),
@@ -52,4 +62,14 @@ export function processCalls(send: Send): Processes {
 
 function asked(place: Place, call: Call, method: HostRequest["method"], rest = ""): HostRequest {
   return { place, call, method, pathAndQuery: sandboxPath(place, `/processes${rest}`), generation: "-" };
+}
+
+function sessionsOf(place: Place, call: Call, rest = ""): HostRequest {
+  return {
+    place,
+    call,
+    method: "POST",
+    pathAndQuery: sandboxPath(place, `/sessions${rest}`),
+    generation: "-",
+  };
 }
