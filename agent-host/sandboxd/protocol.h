@@ -8,6 +8,7 @@
 #define FRAME_PAYLOAD_MAX_BYTES 262144
 #define STREAM_WINDOW_BYTES 1048576
 #define SHELL_RECORD_HEADER_BYTES 5
+#define WATCH_RECORD_HEADER_BYTES 5
 
 enum frame_type {
     FRAME_CHALLENGE = 1,
@@ -93,6 +94,22 @@ enum shell_record {
     SHELL_RECORD_STDOUT = 1,
     SHELL_RECORD_STDERR = 2,
     SHELL_RECORD_STATUS = 3,
+};
+
+enum watch_record {
+    WATCH_RECORD_READY = 1,
+    WATCH_RECORD_CREATE = 2,
+    WATCH_RECORD_WRITE = 3,
+    WATCH_RECORD_REMOVE = 4,
+    WATCH_RECORD_RENAME = 5,
+    WATCH_RECORD_CHMOD = 6,
+    WATCH_RECORD_OVERFLOW = 7,
+    WATCH_RECORD_END = 8,
+    WATCH_RECORD_REFUSED = 9,
+};
+
+enum watch_flag {
+    WATCH_FLAG_FOLDER = 1,
 };
 
 enum entry_type {

@@ -2,7 +2,7 @@ import { eventStreamType, execIdHeader } from "#contract/events";
 import { ExecRequest } from "#contract/exec";
 import { EntriesQuery } from "#contract/files";
 import { HostCreate, HostPatch } from "#contract/host";
-import { ExecId, HostId, SandboxId, TenantId } from "#contract/ids";
+import { ExecId, HostId, newExecId, SandboxId, TenantId } from "#contract/ids";
 import {
   ProcessName,
   ProcessRequest,
@@ -12,6 +12,7 @@ import {
   TerminalSize,
 } from "#contract/process";
 import { canonicalRequest, signatureHeader } from "#contract/signature";
+import { WatchQuery } from "#contract/watch";
 import { fromHex, hmacMatches, sha256Hex } from "#worker/crypto";
 import { toAppError, toProblem } from "#worker/errors";
 import type { HostKeys } from "#worker/hosts/keys";
@@ -114,6 +115,10 @@ async function route(behind: SandboxProvider, place: Place, asked: Asked): Promi
     case "GET /v1/sandboxes/:id/entries": {
       const query = EntriesQuery.parse(Object.fromEntries(url.searchParams));
       return Response.json(await behind.listEntries(place, query, call));
+    }
+    case "GET /v1/sandboxes/:id/watch": {
+      const query = WatchQuery.parse(Object.fromEntries(url.searchParams));
+      return eventsAnswer({ execId: newExecId(), stream: await behind.watch(place, query, call) });
     }
     case "GET /v1/sandboxes/:id/archive":
       return new Response(await behind.readArchive(place, archive, call));

@@ -12,12 +12,14 @@ import type {
   TerminalSize,
 } from "#contract/process";
 import { absolutePath } from "#contract/text";
+import type { WatchQuery } from "#contract/watch";
 import { readBounded } from "#worker/bytes";
 import { AppError, sandboxNotFound } from "#worker/errors";
 import type { ArchiveWish, Place, ProcessInput, ReadWish, SandboxProvider } from "#worker/providers/provider";
 import { deleteFake, listFake, packFake, readFake, unpackFake } from "./files.ts";
 import { FakeProcesses } from "./processes.ts";
 import { runProgram } from "./programs.ts";
+import { type Watcher, watchFake } from "./watch.ts";
 
 type Held = {
   hostId: HostId;
@@ -26,6 +28,7 @@ type Held = {
   /** Of each command that was streamed. */
   events: Map<ExecId, string[]>;
   processes: FakeProcesses;
+  watchers: Set<Watcher>;
 };
 type Verb = keyof SandboxProvider;
 type Failure = { error: unknown; isAfterwards: boolean };
@@ -77,6 +80,7 @@ export class FakeProvider implements SandboxProvider {
           files: new Map(),
           events: new Map(),
           processes: new FakeProcesses(),
+          watchers: new Set(),
         });
       }
       return {
@@ -194,9 +198,10 @@ export class FakeProvider implements SandboxProvider {
 
   writeFile(place: Place, path: string, body: { stream: ReadableStream<Uint8Array> }) {
     return this.run("writeFile", async () => {
-      const { files } = this.find(place);
+      const { files, watchers } = this.find(place);
       const bytes = await readBounded(body.stream, 2 ** 31);
       files.set(absolutePath(path), bytes);
+      for (const tell of watchers) tell("create", absolutePath(path));
       return { path: absolutePath(path), size: bytes.byteLength, mode: "0644" };
     });
   }
@@ -209,6 +214,16 @@ export class FakeProvider implements SandboxProvider {
 
   listEntries(place: Place, query: EntriesQuery) {
     return this.run("listEntries", async () => listFake(this.find(place).files, query));
+  }
+
+  watch(place: Place, { path }: WatchQuery) {
+    return this.run("watch", async () => {
+      const { files, watchers } = this.find(place);
+      const watched = absolutePath(path).replace(/\/$/, "");
+      const isThere = watched === "/home/user" || [...files.keys()].some((file) => file.startsWith(watched));
+      if (!isThere) throw new AppError("file_not_found", "There is nothing at this path.");
+      return watchFake(watchers, watched);
+    });
   }
 
   readArchive(place: Place, { path }: ArchiveWish) {

@@ -117,6 +117,10 @@ export class Api {
   async attach(id: string, name: string | number, after = 0): Promise<Stream> {
     return this.#streamed(`${processPath(id, name)}/events?after=${after}`, {});
   }
+  async watch(id: string, path: string, recursive = false): Promise<Stream> {
+    const query = new URLSearchParams({ path, ...(recursive && { recursive: "true" }) });
+    return this.#streamed(`/v1/sandboxes/${id}/watch?${query}`, {});
+  }
   async #streamed(path: string, init: RequestInit & { headers?: Record<string, string> }): Promise<Stream> {
     const abort = new AbortController();
     const response = await fetch(this.url + path, {

@@ -26,6 +26,7 @@ export const errorTable = {
   process_ended: { status: 409, retryable: false, title: "The process has ended" },
   input_closed: { status: 409, retryable: false, title: "The process takes no input" },
   input_full: { status: 409, retryable: true, title: "The process does not read its input" },
+  watch_limit: { status: 409, retryable: false, title: "The sandbox watches as much as it can" },
   session_busy: { status: 409, retryable: true, title: "The session runs another command" },
   not_a_terminal: { status: 409, retryable: false, title: "The process has no terminal" },
   sandbox_outdated: { status: 409, retryable: false, title: "The sandbox is older than this call" },

@@ -65,6 +65,8 @@ export const limits = {
   /** Ended processes that a sandbox's list still shows, the newest, and how long what they printed is kept. */
   processesEndedMax: 64,
   processKeptMs: 600_000,
+  /** Watches of one sandbox at once; each of them may have 8,192 folders. */
+  watchesMax: 16,
   terminalMaxCols: 1_000,
   terminalMaxRows: 1_000,
   processTagMaxChars: 128,

@@ -116,6 +116,25 @@ export const execFlag = {
 export const shellRecord = { stdout: 1, stderr: 2, status: 3 } as const;
 export const shellRecordHeaderBytes = 5;
 
+/**
+ * What `sandboxd watch`, a tenant's program too, prints: {u32 length, u8 kind, payload}. The payload is u8 flags and a path
+ * relative to the watched one; of `rename` two of them with a NUL between, of `refused` an error of the table below.
+ * Since 2.
+ */
+export const watchRecord = {
+  ready: 1,
+  create: 2,
+  write: 3,
+  remove: 4,
+  rename: 5,
+  chmod: 6,
+  overflow: 7, // events were lost; the watch goes on
+  end: 8, // what was watched is gone
+  refused: 9, // the last one
+} as const;
+export const watchFlag = { folder: 1 } as const;
+export const watchRecordHeaderBytes = 5;
+
 export const entryType = { file: 0, directory: 1, symlink: 2, other: 3 } as const;
 
 /** Why an exec ended, as sandboxd saw it; the host alone knows of memory and deadlines of the sandbox. */
@@ -154,6 +173,9 @@ export const protocolSnapshot = {
   execFlag,
   shellRecordHeaderBytes,
   shellRecord,
+  watchRecordHeaderBytes,
+  watchRecord,
+  watchFlag,
   entryType,
   exitReason,
   sandboxdError,

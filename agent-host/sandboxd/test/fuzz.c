@@ -12,6 +12,7 @@
 #include "protocol.h"
 #include "shell_line.h"
 #include "tree.h"
+#include "watch_tree.h"
 
 static void require(int claim) {
     if (!claim) abort();
@@ -57,11 +58,30 @@ static void parse_shell(const uint8_t *bytes, size_t length) {
     buffer_free(&line);
 }
 
+/* Any order of arrivals, moves and departures: a path is bounded, and no folder is ever below itself. */
+static void change_tree(const uint8_t *bytes, size_t length) {
+    static struct watch_tree tree;
+    static char path[WATCH_PATH_BYTES];
+    char name[] = "n0";
+    watch_tree_put(&tree, 1, WATCH_NO_FOLDER, "");
+    for (size_t i = 0; i + 2 < length && i < 600; i += 3) {
+        int row = bytes[i] % 16, parent = bytes[i + 1] % 16;
+        name[1] = (char)('0' + bytes[i + 2] % 8);
+        if (bytes[i] & 0x80) watch_tree_forget(&tree, 1 + row);
+        else watch_tree_put(&tree, 2 + row, parent, name);
+        int child = watch_tree_child(&tree, parent, name);
+        require(child < tree.used && tree.used <= 18);
+        if (watch_tree_path(&tree, row, name, path)) require(strlen(path) < WATCH_PATH_BYTES && path[0] != '/');
+    }
+    watch_tree_clear(&tree);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     struct proc_stat stat;
     proc_stat_parse((const char *)bytes, length, &stat);
     parse_payload(bytes, length);
     parse_shell(bytes, length);
+    change_tree(bytes, length);
     size_t at = 0;
     struct frame frame;
     size_t needed;

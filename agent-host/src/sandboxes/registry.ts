@@ -16,6 +16,8 @@ export type Live = {
   operations: number;
   /** What this host has started in it; made with the first. */
   processes?: ProcessTable;
+  /** Watches under way. */
+  watches?: number;
   /** Set once, by whoever ends it first. */
   ending?: { reason: EndReason; done: Promise<SandboxEnd> };
 };

@@ -13,6 +13,7 @@ import type {
   SignalRequest,
   TerminalSize,
 } from "#contract/process";
+import type { WatchQuery } from "#contract/watch";
 import type { Bytes } from "../bytes.ts";
 
 /** Which sandbox, for whom, where. */
@@ -94,6 +95,8 @@ export interface Files {
   writeFile(place: Place, path: string, body: FileBody, call: Call): Promise<WrittenFile>;
   deleteFile(place: Place, target: { path: string; recursive: boolean }, call: Call): Promise<void>;
   listEntries(place: Place, query: EntriesQuery, call: Call): Promise<EntryPage>;
+  /** Resolves once nothing that happens is missed. The last event is `end` or `error`. */
+  watch(place: Place, query: WatchQuery, call: Call): Promise<ReadableStream<Uint8Array>>;
   /** The stream fails where the folder cannot be packed to its end. */
   readArchive(place: Place, archive: ArchiveWish, call: Call): Promise<ReadableStream<Uint8Array>>;
   writeArchive(place: Place, archive: ArchiveWish, body: FileBody, call: Call): Promise<void>;

@@ -20,14 +20,14 @@ export function lastEventId(request: Request): number | undefined {
 }
 
 /** A tenant's bytes on our origin: a browser must neither run them nor guess what they are, a proxy not hold them. */
-export function eventsAnswer({ execId, stream }: ExecEvents): Response {
+export function eventsAnswer({ execId, stream }: Partial<ExecEvents> & Pick<ExecEvents, "stream">): Response {
   return new Response(stream, {
     headers: {
       "content-type": eventStreamType,
       "content-security-policy": "sandbox",
       "x-content-type-options": "nosniff",
       "x-accel-buffering": "no",
-      [execIdHeader]: execId,
+      ...(execId && { [execIdHeader]: execId }),
     },
   });
 }

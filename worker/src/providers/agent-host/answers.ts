@@ -24,6 +24,8 @@ const passedOn = {
   input_closed:
     "The process takes no input. Start it with `stdin`, and close that only when nothing follows.",
   input_full: "The process is behind with reading its input; nothing of this was taken. Send it again.",
+  watch_limit:
+    "The sandbox has as many watches as it may have, or there are too many folders below this path.",
   session_busy: "The session runs another command. Wait for its end, or use another session.",
   not_a_terminal: "The process has no terminal. Start it with `pty`.",
   sandbox_outdated: "The sandbox was made before its host was upgraded. Create another one.",

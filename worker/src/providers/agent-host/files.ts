@@ -6,6 +6,7 @@ import { AppError } from "../../errors.ts";
 import type { ArchiveWish, Call, FileBody, FileContent, Files, Place } from "../provider.ts";
 import { accepted, dropped, parseAnswer, refusalOf } from "./answers.ts";
 import { type HostRequest, type Send, sandboxPath } from "./call.ts";
+import { eventsOf } from "./exec.ts";
 
 type Query = Record<string, string | false | undefined>;
 
@@ -35,6 +36,14 @@ export function fileCalls(send: Send): Files {
       return send(request(place, call, "GET", withQuery("/entries", query)), (response) =>
         accepted(response, () => parseAnswer(response, EntryPage)),
       );
+    },
+
+    watch: (place, { path, recursive }, call) => {
+      const query = { path: absolutePath(path), recursive };
+      return send(request(place, call, "GET", withQuery("/watch", query)), async (response) => {
+        const { stream } = await eventsOf(response, call);
+        return stream;
+      });
     },
 
     readArchive: (place, archive, call) =>
