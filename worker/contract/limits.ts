@@ -76,6 +76,10 @@ export const limits = {
   /** A tree that was killed is gone by then, or nobody can say what became of it. */
   processKillDeadlineMs: 5_000,
 
+  /** A sandbox's use is sampled this often, and this many samples are kept: ten minutes. */
+  metricsSampleMs: 5_000,
+  metricsSamplesMax: 120,
+
   metadataMaxEntries: 32,
   metadataKeyMaxChars: 64,
   metadataValueMaxChars: 512,

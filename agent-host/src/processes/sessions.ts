@@ -103,7 +103,10 @@ export function execInSession(
     const { exitCode, signal = 0 } = result;
     const isOom =
       result.endReason === "exited" && wasOom({ exitCode, signal, reason: "exited", durationMicros: 0 });
-    return isOom ? { ...result, endReason: "oom" } : result;
+    const told: SessionResult = isOom ? { ...result, endReason: "oom" } : result;
+    const { stdout: _out, stderr: _err, sessionState: _state, ...outcome } = told;
+    deps.onExecEnd(outcome);
+    return told;
   });
 }
 

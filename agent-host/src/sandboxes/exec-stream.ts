@@ -54,8 +54,10 @@ export async function startExecStream(
   const handle = beginExec(live, request, { onStarted, onOutput: output.take });
   const over = whileActive(live, deps.now, () => settled(handle, output, request.timeoutMs)).then(
     (exit) => {
-      const { truncated, ...end } = outcomeOf(exit, output.finish(), wasOom(exit));
-      stream.ring.end("exit", { truncated, ...end });
+      const outcome = outcomeOf(exit, output.finish(), wasOom(exit));
+      deps.onExecEnd(outcome);
+      stream.ring.end("exit", outcome);
+      const { truncated: _, ...end } = outcome;
       return end;
     },
     (cause: unknown) => {

@@ -2,6 +2,7 @@ import type { ExecRequest, ExecResult } from "#contract/exec";
 import type { EntriesQuery, EntryPage, WrittenFile } from "#contract/files";
 import type { HostCreate, HostCreated, SandboxEnd } from "#contract/host";
 import type { ExecId, HostId, SandboxId, TenantId } from "#contract/ids";
+import type { SandboxMetrics } from "#contract/metrics";
 import type {
   Process,
   ProcessList,
@@ -39,7 +40,8 @@ export type FileContent = {
 /** The headers of the caller's request that say which part of a file is wanted, and when none is. */
 export const readHeaders = ["range", "if-range", "if-none-match", "if-modified-since"] as const;
 export type ReadWish = { headOnly: boolean; headers: Partial<Record<(typeof readHeaders)[number], string>> };
-export type FileBody = { stream: ReadableStream<Uint8Array> };
+/** `length` is what its sender declared, where the server that took it holds the sender to that. */
+export type FileBody = { stream: ReadableStream<Uint8Array>; length?: number };
 export type ProcessInput = { bytes: Bytes; isLast: boolean };
 export type ArchiveWish = { path: string; isGzip: boolean };
 
@@ -56,6 +58,8 @@ export interface Lives {
   kill(place: Place, generation: number, call: Call): Promise<SandboxEnd | null>;
   /** @throws `sandbox_not_found`, `host_unreachable` */
   patch(place: Place, generation: number, patch: { expiresAtMs: number }, call: Call): Promise<void>;
+  /** @throws `sandbox_not_found`, `sandbox_ended`, `host_unreachable` */
+  metrics(place: Place, call: Call): Promise<SandboxMetrics>;
 }
 
 export interface Commands {
