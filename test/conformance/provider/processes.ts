@@ -105,7 +105,7 @@ export function processPromises(
     withSandbox(async (place) => {
       const { id } = await start(place, { command: "sleep 300" });
       const foreign = { ...place, tenantId: newTenantId() };
-      for (const refused of [
+      const refused = [
         start(foreign, { command: "echo" }),
         provider().listProcesses(foreign, call),
         provider().getProcess(foreign, id, call),
@@ -116,8 +116,9 @@ export function processPromises(
         provider().execInSession(foreign, id, { command: "echo" }, call),
         provider().resizeProcess(foreign, id, { cols: 1, rows: 1 }, call),
         provider().signalProcess(foreign, id, { signal: "SIGTERM" }, call),
-      ])
-        expect(await codeOf(refused)).toBe("sandbox_not_found");
+      ];
+      // All at once: each of them has to be waited for before it can fail.
+      expect(new Set(await Promise.all(refused.map(codeOf)))).toEqual(new Set(["sandbox_not_found"]));
       for (const name of [newExecId(), "1", "4194304"])
         expect(await codeOf(provider().killProcess(place, name, call))).toBe("process_not_found");
       expect(await provider().getProcess(place, id, call)).toMatchObject({ state: "running" });

@@ -32,12 +32,14 @@ async function expectIssue(response: Response, name: string) {
 const withBody = guardedRows.filter(([, row]) => row.body !== undefined);
 describe.each(withBody)("%s, made up from its schema,", (_name, row) => {
   test("A4-A12, A35: no body is answered with 5xx, every refusal is a problem", async () => {
+    // Of this row alone: others end what they are sent to.
+    const own = await ownedBy(h);
     const body = nearly(row.body ?? z.never(), row.example?.body);
     let accepted = 0;
     await fc.assert(
       fc.asyncProperty(body, async (value) => {
         const sent = { key: h.key, body: JSON.stringify(value), headers: jsonType };
-        const response = await h.send(row.method.toUpperCase(), pathOf(row, owned), sent);
+        const response = await h.send(row.method.toUpperCase(), pathOf(row, own), sent);
         expect(response.status).toBeLessThan(500);
         if (response.status >= 400) await expectRefusal(response, row);
         else accepted++;
