@@ -62,6 +62,10 @@ export const limits = {
   /** Of a stream whose reader must not be missed: some runtimes notice who has gone only when they send something. */
   tiedStreamCommentMs: 500,
 
+  /** A sandbox's use is sampled this often, and this many samples are kept: ten minutes. */
+  metricsSampleMs: 5_000,
+  metricsSamplesMax: 120,
+
   metadataMaxEntries: 32,
   metadataKeyMaxChars: 64,
   metadataValueMaxChars: 512,

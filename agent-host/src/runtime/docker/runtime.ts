@@ -2,6 +2,7 @@ import { killCgroup } from "../../cgroup/kill.ts";
 import { type CgroupLimits, writeLimits } from "../../cgroup/limits.ts";
 import { oomKills } from "../../cgroup/oom.ts";
 import { type CgroupPaths, cgroupPathsOf } from "../../cgroup/paths.ts";
+import { readUsage, type Usage } from "../../cgroup/usage.ts";
 import { type Engine, EngineError } from "../../engine/request.ts";
 import type { Finding } from "../../preflight/finding.ts";
 import { inspectMember } from "../../preflight/member.ts";
@@ -167,6 +168,10 @@ export class DockerRuntime implements Runtime {
 
   oomKills({ handle }: Pick<Member, "handle">): number {
     return oomKills(this.#cgroupOf(handle));
+  }
+
+  usage({ handle }: Pick<Member, "handle">): Usage {
+    return readUsage(this.#cgroupOf(handle));
   }
 
   inspect(
