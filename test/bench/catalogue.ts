@@ -15,7 +15,7 @@ import type { Outcome } from "./figures/row.ts";
 import type { Scale } from "./scale.ts";
 import type { PoolSize, Stage } from "./stage.ts";
 
-export type StageName = "usual" | "cold" | "crowd" | "dense" | "edge";
+export type StageName = "usual" | "crowd" | "bare" | "edge";
 export type Case = {
   name: string;
   about: string;
@@ -27,9 +27,8 @@ export type Case = {
 export const stages: Record<StageName, { entry: "node" | "workerd"; pool(scale: Scale): PoolSize }> = {
   /** The pool as it comes, whatever the defaults become. */
   usual: { entry: "node", pool: () => ({ min: 2, target: 10, max: 80 }) },
-  cold: { entry: "node", pool: () => ({ min: 0, target: 0, max: 80 }) },
   crowd: { entry: "node", pool: ({ crowd }) => ({ min: 2, target: crowd, max: 3 * crowd }) },
-  dense: { entry: "node", pool: ({ density }) => ({ min: 0, target: 0, max: Math.max(...density) + 20 }) },
+  bare: { entry: "node", pool: ({ density }) => ({ min: 0, target: 0, max: Math.max(...density) + 20 }) },
   edge: { entry: "workerd", pool: () => ({ min: 2, target: 4, max: 20 }) },
 };
 
@@ -59,7 +58,6 @@ export const catalogue: readonly Case[] = [
     run: (s) => passing(s, "Node"),
   },
   { name: "refill", about: "how fast the pool makes up for what was taken", stage: "usual", run: refillCase },
-  { name: "cold", about: "creates without a pool", stage: "cold", run: coldCase },
   {
     name: "interactive",
     about: "create, probe and `node -v`: sequential, staggered, burst",
@@ -67,7 +65,8 @@ export const catalogue: readonly Case[] = [
     run: interactiveCase,
   },
   { name: "concurrent", about: "1, 5, 10, 20 and 50 creates at once", stage: "crowd", run: concurrentCase },
-  { name: "density", about: "memory, exec and idle processor of hundreds", stage: "dense", run: densityCase },
+  { name: "cold", about: "creates without a pool", stage: "bare", run: coldCase },
+  { name: "density", about: "memory, exec and idle processor of hundreds", stage: "bare", run: densityCase },
   {
     name: "edge",
     about: "stream lag and a 100 MB file on workerd",

@@ -9,8 +9,12 @@ export function memory(): { availableMiB: number; totalMiB: number } {
   return { availableMiB: mib("MemAvailable"), totalMiB: mib("MemTotal") };
 }
 
+/** Memory of a process and of all that it has started. */
 export function residentMiB(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const own = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024;
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
+  return children.reduce((sum, child) => sum + residentMiB(Number(child)), own);
 }
 
 /** Time that all cores together have worked since the machine's start, in milliseconds. */

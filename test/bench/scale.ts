@@ -18,6 +18,7 @@ export type Scale = {
   densityExecs: number;
   idleMs: number;
   refills: number;
+  stdouts: number;
   streamLines: number;
 };
 
@@ -25,24 +26,24 @@ const quick: Scale = {
   warmExecs: 1_000,
   warmReads: 500,
   warmCreates: 8,
-  createBlocks: 4,
+  createBlocks: 3,
   colds: 4,
   execBlocks: 12,
   fileBlocks: 12,
-  loadMs: 1_000,
-  interactive: 20,
-  crowd: 50,
+  loadMs: 800,
+  interactive: 10,
+  crowd: 20,
   creates: [
-    { atOnce: 1, rounds: 10, dockerRounds: 2 },
+    { atOnce: 1, rounds: 5, dockerRounds: 2 },
     { atOnce: 5, rounds: 2, dockerRounds: 1 },
     { atOnce: 10, rounds: 1, dockerRounds: 1 },
     { atOnce: 20, rounds: 1, dockerRounds: 0 },
-    { atOnce: 50, rounds: 1, dockerRounds: 0 },
   ],
-  density: [100],
+  density: [50],
   densityExecs: 200,
-  idleMs: 3_000,
+  idleMs: 2_000,
   refills: 1,
+  stdouts: 1,
   streamLines: 50,
 };
 
@@ -68,6 +69,7 @@ const full: Scale = {
   densityExecs: 1_000,
   idleMs: 10_000,
   refills: 5,
+  stdouts: 7,
   streamLines: 200,
 };
 

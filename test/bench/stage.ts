@@ -70,7 +70,7 @@ async function closeStage(stack: TestStack, fleet: Fleet | undefined): Promise<v
   const hostId = hostIdOf(stack.dataDir);
   try {
     // A host that is told to stop has a minute; hundreds of sandboxes take longer than that on a busy machine.
-    await fleet?.deleteAll();
+    await fleet?.close();
     await until(
       async () => (await containersOf(hostId)).length <= warmOf(await poolOf(stack)),
       "All have ended",

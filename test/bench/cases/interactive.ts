@@ -26,8 +26,8 @@ export async function interactiveCase(stage: Stage): Promise<Outcome> {
   return {
     rows: [
       ...rows,
-      rowOf("interactive, staggered", staggered, dockerRow),
-      rowOf(name, burst, dockerRow),
+      rowOf("interactive, staggered", staggered),
+      rowOf(name, burst),
       { name: `${name}, until the last`, figure: { value: burst.wallMs, unit: "ms" } },
       dockerRow,
     ],
@@ -95,13 +95,7 @@ async function begin(stage: Stage, count: number, gapMs: number): Promise<Began>
   return { ...began, wallMs };
 }
 
-function rowOf(
-  name: string,
-  { tookMs, failures }: Began,
-  docker: Required<Pick<Row, "name" | "sample">>,
-): Row {
+function rowOf(name: string, { tookMs, failures }: Began): Row {
   const success = { ok: tookMs.length, of: tookMs.length + failures.length };
-  if (tookMs.length === 0) return { name, success };
-  const sample = summarize(tookMs);
-  return { name, sample, success, against: [faster(docker.name, sample, docker.sample)] };
+  return tookMs.length === 0 ? { name, success } : { name, sample: summarize(tookMs), success };
 }

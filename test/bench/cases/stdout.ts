@@ -36,7 +36,7 @@ export async function stdoutCase(stage: Stage): Promise<Outcome> {
     sandboxd: () => counted((count) => raw.exec([...command], (_, piece) => count(piece.length))),
     docker: () => counted((count) => bench.docker.exec(container, command, (piece) => count(piece.length))),
   };
-  const plan = blockPlan(bench.scale.refills, [
+  const plan = blockPlan(bench.scale.stdouts, [
     { name: "api", times: 1, settle: 1 },
     { name: "sandboxd", times: 1 },
     { name: "docker", times: 1 },

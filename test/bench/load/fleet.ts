@@ -10,6 +10,8 @@ const deletesAtOnce = 4;
 export class Fleet {
   readonly #api: BenchClient;
   readonly #uids = new Map<string, number | undefined>();
+  readonly #coming = new Set<Promise<Created>>();
+  #isOver = false;
 
   constructor(api: BenchClient) {
     this.#api = api;
@@ -19,7 +21,15 @@ export class Fleet {
     return [...this.#uids.keys()];
   }
 
-  async create(): Promise<Created> {
+  create(): Promise<Created> {
+    if (this.#isOver) return Promise.reject(new Error("The stage is over."));
+    const coming = this.#create();
+    this.#coming.add(coming);
+    void coming.catch(() => undefined).finally(() => this.#coming.delete(coming));
+    return coming;
+  }
+
+  async #create(): Promise<Created> {
     const created = await this.#api.create(life);
     if (this.#uids.has(created.id)) throw new Error("Two creates were answered with one sandbox.");
     this.#uids.set(created.id, undefined);
@@ -37,6 +47,13 @@ export class Fleet {
   async delete(id: string): Promise<void> {
     this.#uids.delete(id); // from now on its uid may be another's
     await this.#api.delete(id);
+  }
+
+  /** Ends what there is and what is only being made; whoever still works with it fails. */
+  async close(): Promise<void> {
+    this.#isOver = true;
+    await Promise.allSettled(this.#coming);
+    await this.deleteAll();
   }
 
   deleteAll(): Promise<void> {

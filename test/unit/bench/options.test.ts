@@ -46,6 +46,6 @@ test("no case asks for more sandboxes than its stage's pool may hold", () => {
     const most = Math.max(scale.interactive, scale.crowd, ...scale.creates.map(({ atOnce }) => atOnce));
     expect(target).toBeGreaterThanOrEqual(most);
     expect(max).toBeGreaterThanOrEqual(target + most);
-    expect(stages.dense.pool(scale).max).toBeGreaterThan(Math.max(...scale.density));
+    expect(stages.bare.pool(scale).max).toBeGreaterThan(Math.max(...scale.density));
   }
 });
