@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { StopError } from "#templates/stop";
 import { bundle } from "../bundle.mjs";
+import { openLog } from "./log-file.ts";
 
 const projectFolder = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -88,19 +88,6 @@ export async function startChild(input: ChildInput): Promise<Child> {
       clearTimeout(timer);
     },
   };
-}
-
-/** A log that loses lines on a full disk: neither who is logged nor who logs may end or wait for that. */
-function openLog(path: string) {
-  const file = openSync(path, "a", 0o600);
-  const write = (chunk: Buffer) => {
-    try {
-      writeSync(file, chunk);
-    } catch {
-      // There is room again at some time, and then there are lines again.
-    }
-  };
-  return { write, close: () => closeSync(file) };
 }
 
 function readyLine(child: ChildProcess, input: ChildInput, ended: Promise<string>) {

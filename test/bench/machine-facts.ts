@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 
 /** Memory that may still be used, whoever holds what else there is. */
@@ -9,12 +9,23 @@ export function memory(): { availableMiB: number; totalMiB: number } {
   return { availableMiB: mib("MemAvailable"), totalMiB: mib("MemTotal") };
 }
 
-/** Memory of a process and of all that it has started. */
-export function residentMiB(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const own = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024;
+/** The process that serves: where the control plane runs in workerd, that is a child of the program we started. */
+export function runtimeOf(pid: number): number {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
-  return children.reduce((sum, child) => sum + residentMiB(Number(child)), own);
+  const served = children.find((child) => readFileSync(`/proc/${child}/comm`, "utf8") === "workerd\n");
+  return served === undefined ? pid : Number(served);
+}
+
+/** From now on: by how much a process' resident memory exceeded what it is now, at the most. */
+export function growthOf(pid: number): () => number {
+  writeFileSync(`/proc/${pid}/clear_refs`, "5"); // the kernel forgets the peak
+  const before = statusMiB(pid, "VmRSS");
+  return () => statusMiB(pid, "VmHWM") - before;
+}
+
+function statusMiB(pid: number, field: "VmRSS" | "VmHWM"): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1] ?? Number.NaN) / 1024;
 }
 
 /** Time that all cores together have worked since the machine's start, in milliseconds. */

@@ -19,6 +19,8 @@ export type Scale = {
   idleMs: number;
   refills: number;
   stdouts: number;
+  /** Large files each way. */
+  bulks: number;
   streamLines: number;
 };
 
@@ -30,20 +32,21 @@ const quick: Scale = {
   colds: 4,
   execBlocks: 12,
   fileBlocks: 12,
-  loadMs: 800,
+  loadMs: 600,
   interactive: 10,
   crowd: 20,
   creates: [
-    { atOnce: 1, rounds: 5, dockerRounds: 2 },
+    { atOnce: 1, rounds: 3, dockerRounds: 2 },
     { atOnce: 5, rounds: 2, dockerRounds: 1 },
     { atOnce: 10, rounds: 1, dockerRounds: 1 },
     { atOnce: 20, rounds: 1, dockerRounds: 0 },
   ],
   density: [50],
   densityExecs: 200,
-  idleMs: 2_000,
+  idleMs: 1_500,
   refills: 1,
   stdouts: 1,
+  bulks: 2,
   streamLines: 50,
 };
 
@@ -70,6 +73,7 @@ const full: Scale = {
   idleMs: 10_000,
   refills: 5,
   stdouts: 7,
+  bulks: 5,
   streamLines: 200,
 };
 

@@ -67,7 +67,7 @@ async function rates(stage: Stage, call: () => Promise<void>): Promise<Row[]> {
         name: `${name}, refilling`,
         sample: result.sample,
         figure: { value: result.perSecond, unit: "a second" },
-        note: `${made} sandboxes were handed out and replaced meanwhile`,
+        note: `sandboxes handed out and replaced meanwhile: ${made}`,
       },
     );
   }

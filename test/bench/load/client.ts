@@ -1,7 +1,7 @@
 import type { ExecResult } from "#contract/exec";
 import type { CreateSandbox, Sandbox } from "#contract/sandbox";
 import { Connection } from "./connection.ts";
-import { type Answer, headerOf } from "./response.ts";
+import { type Answer, headerOf, type OnPart } from "./response.ts";
 
 export type Created = { id: string; requestId: string };
 
@@ -41,9 +41,23 @@ export class BenchClient {
   async read(id: string, path: string): Promise<Buffer> {
     return (await this.#call("GET", `/v1/sandboxes/${id}/files?path=${path}`)).body;
   }
+  /** Compares as it reads: to hold a large file twice would be measured as well. @throws Error when it is another */
+  async readExpecting(id: string, path: string, expected: Buffer): Promise<void> {
+    let at = 0;
+    let isSame = true;
+    await this.#send([this.request("GET", `/v1/sandboxes/${id}/files?path=${path}`)], (part) => {
+      isSame &&= part.equals(expected.subarray(at, at + part.length));
+      at += part.length;
+    });
+    if (!isSame || at !== expected.length) throw new Error("A file came back changed.");
+  }
 
   /** Makes a request once that is sent many times. */
   request(method: string, path: string, body: Buffer = none, type?: string): Buffer {
+    return Buffer.concat([this.#head(method, path, body, type), body]);
+  }
+
+  #head(method: string, path: string, body: Buffer, type: string | undefined): Buffer {
     const lines = [
       `${method} ${path} HTTP/1.1`,
       `host: ${new URL(this.#url).host}`,
@@ -51,7 +65,7 @@ export class BenchClient {
       ...(type === undefined ? [] : [`content-type: ${type}`, `content-length: ${body.length}`]),
       "\r\n",
     ];
-    return Buffer.concat([Buffer.from(lines.join("\r\n")), body]);
+    return Buffer.from(lines.join("\r\n"));
   }
 
   /** The request of a command, made once. */
@@ -60,12 +74,17 @@ export class BenchClient {
   }
 
   /** Sends what was made before. @throws Error with the answer, unless it is a success */
-  async send(request: Buffer): Promise<Answer> {
+  send(request: Buffer): Promise<Answer> {
+    return this.#send([request]);
+  }
+
+  async #send(request: readonly Buffer[], onPart?: OnPart): Promise<Answer> {
     const connection = await this.#connection();
-    const answer = await connection.send(request);
+    const answer = await connection.send(request, onPart);
     this.#idle.push(connection);
     if (answer.status >= 200 && answer.status < 300) return answer;
-    const line = request.toString("latin1", 0, request.indexOf(" HTTP/1.1"));
+    const [head = none] = request;
+    const line = head.toString("latin1", 0, head.indexOf(" HTTP/1.1"));
     throw new Error(`${line} answered ${answer.status}: ${answer.body.toString()}`);
   }
 
@@ -73,8 +92,9 @@ export class BenchClient {
     for (const connection of this.#idle.splice(0)) connection.close();
   }
 
-  #call(method: string, path: string, body?: Buffer, type?: string): Promise<Answer> {
-    return this.send(this.request(method, path, body, type));
+  /** A body goes as it is: copying a large one would be measured as well. */
+  #call(method: string, path: string, body: Buffer = none, type?: string): Promise<Answer> {
+    return this.#send([this.#head(method, path, body, type), body]);
   }
 
   /** The one that was used last, so that no more stay open than are needed. */

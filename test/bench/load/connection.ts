@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { type Answer, ResponseParser } from "./response.ts";
+import { type Answer, type OnPart, ResponseParser } from "./response.ts";
 
 type Waiter = { resolve(answer: Answer): void; reject(cause: Error): void };
 
@@ -38,12 +38,15 @@ export class Connection {
   }
 
   /** Sends a request and resolves with its whole answer, whatever its status. @throws Error when there is none */
-  send(...request: Buffer[]): Promise<Answer> {
+  send(request: readonly Buffer[], onPart?: OnPart): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#failure) return reject(this.#failure);
       if (this.#waiter) return reject(new Error("A request is under way on this connection."));
       this.#waiter = { resolve, reject };
+      this.#parser.expect(onPart);
+      this.#socket.cork(); // a head and its body leave together
       for (const part of request) this.#socket.write(part);
+      this.#socket.uncork();
     });
   }
 

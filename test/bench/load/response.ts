@@ -1,4 +1,6 @@
 export type Answer = { status: number; head: string; body: Buffer };
+/** Gets the body of a success as it comes; the answer's own is empty then. */
+export type OnPart = (part: Buffer) => void;
 
 const headMaxBytes = 64 * 1024;
 const headEnd = Buffer.from("\r\n\r\n");
@@ -14,9 +16,15 @@ export class ResponseParser {
   #head = "";
   #status = 0;
   #parts: Buffer[] = [];
+  #onPart: OnPart | undefined;
   /** Bytes of the body, or of the chunk, that are still to come. */
   #missing = 0;
   #state: "head" | "length" | "chunk-size" | "chunk" | "chunk-end" | "last-line" = "head";
+
+  /** Says where the next answer's body goes. */
+  expect(onPart: OnPart | undefined): void {
+    this.#onPart = onPart;
+  }
 
   /** @returns the answer once it is whole. @throws Error for what is not HTTP, or goes on behind an answer */
   push(bytes: Buffer): Answer | undefined {
@@ -80,11 +88,16 @@ export class ResponseParser {
 
   #readBody(next: "head" | "chunk-end"): boolean {
     const part = this.#rest.subarray(0, this.#missing);
-    if (part.length > 0) this.#parts.push(part);
+    if (part.length > 0) this.#take(part);
     this.#rest = this.#rest.subarray(part.length);
     this.#missing -= part.length;
     if (this.#missing === 0) this.#state = next;
     return this.#missing === 0 && next !== "head";
+  }
+
+  #take(part: Buffer): void {
+    if (this.#onPart && this.#status < 300) this.#onPart(part);
+    else this.#parts.push(part);
   }
 
   #readChunkSize(): boolean {

@@ -26,10 +26,11 @@ test("what is begun is undone once, the newest first, whoever fails or asks twic
   cleanups.add(async () => void undone.push("docker"));
   const inner = cleanups.inside();
   inner.add(async () => void undone.push("stack"));
+  inner.add(async () => void undone.push("box"));
   inner.add(() => Promise.reject(new Error("the box would not go")));
   const failed = expect(inner.run()).rejects.toThrow("the box would not go");
   await Promise.all([failed, expect(cleanups.close()).rejects.toThrow("the box would not go")]);
-  expect(undone).toEqual(["stack", "docker"]);
+  expect(undone).toEqual(["box", "stack", "docker"]);
   expect(() => inner.add(async () => undefined)).toThrow("Nothing is begun any more.");
 });
 

@@ -57,6 +57,19 @@ describe("answers on a connection", () => {
     );
   });
 
+  test("hand the body of a success on as it comes, and keep the one of a refusal", () => {
+    const parser = new ResponseParser();
+    const parts: string[] = [];
+    parser.expect((part) => parts.push(part.toString()));
+    pushed(parser, inChunks([Buffer.from("abc"), Buffer.from("de")]), []);
+    expect(parts).toEqual(["abc", "de"]);
+    const refusal = Buffer.from(crlf("HTTP/1.1 404 Not Found", "content-length: 2", "", "no"));
+    expect(parser.push(refusal)?.body.toString()).toBe("no");
+    parser.expect(undefined);
+    expect(parser.push(withLength(Buffer.from("ok")))?.body.toString()).toBe("ok");
+    expect(parts).toHaveLength(2);
+  });
+
   test("without a body end with their head", () => {
     const parser = new ResponseParser();
     const none = Buffer.from(crlf("HTTP/1.1 204 No Content", "x-request-id: req_1", "", ""));
