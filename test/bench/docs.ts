@@ -24,16 +24,16 @@ export function withResults(text: string, results: string): string {
 
 /** A run as a chapter of the page. */
 export function resultsOf(report: Report): string {
-  const { environment: on } = report;
+  const { environment: on, rows } = report;
   return [
     doubtsOf(report),
     `Measured on ${on.date} in ${report.seconds} s (${report.mode}) at commit ${on.commit}: ${on.cores} cores of ${on.cpu}, ${on.memoryGiB} GiB, kernel ${on.kernel}, Node ${on.node}, ${on.engine}. ${sentence(on.path)}`,
-    markdownTable(report.rows),
+    rows.length > 0 ? markdownTable(rows) : "There are no figures yet.",
     ...report.skipped.map(({ name, reason }) => `${sentence(`${name} was skipped: ${reason}`)}`),
     "### Beside the public leaderboard",
-    leaderboardText(report.rows),
+    leaderboardText(rows),
     "### Beside the seed",
-    seedText(report.rows),
+    seedText(rows),
   ]
     .filter(Boolean)
     .join("\n\n");
@@ -66,7 +66,7 @@ function leaderboardText(rows: readonly Row[]): string {
   ]);
   const { source, sequentialDate, concurrentDate } = leaderboard;
   return [
-    `Medians in seconds from <${source}>, of ${sequentialDate} (sequential) and ${concurrentDate}.`,
+    `Medians in seconds from <${source}>, of ${sequentialDate} (sequential) and ${concurrentDate}. It calls services over the internet from a machine of its own, so that way is in its times, and none is in ours: they stand beside each other and make no ratio. Ours has one more command, the probe.`,
     "",
     tableOf(
       ["provider", "sequential", "staggered", "burst of 100", "burst, until the last"],
@@ -85,7 +85,11 @@ function seedText(rows: readonly Row[]): string {
       ours?.sample ? short(ours.sample.mean) : "",
     ];
   });
-  return tableOf(["creates at once, mean ms", "seed", "plain Docker, quiet", "ours"], lines);
+  return [
+    "The seed is what this project began from. Plain Docker's figures here are of a quiet machine like the one of the goals.",
+    "",
+    tableOf(["creates at once, mean ms", "seed", "plain Docker", "ours"], lines),
+  ].join("\n");
 }
 
 const find = (rows: readonly Row[], name: string) => rows.find((row) => row.name === name);
