@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
-import { feature } from "#contract/sandboxd";
+import { protocolVersion } from "#contract/sandboxd";
 import type { SandboxdConnection } from "#host/sandboxd/connection";
 import { SandboxdError } from "#host/sandboxd/error";
 import type { ExecExit, ExecRequest, ExecSink } from "#host/sandboxd/exec";
@@ -62,7 +62,7 @@ export class FakeSandboxd {
     return {
       hello: {
         memberId,
-        features: feature.ports,
+        version: protocolVersion,
         ...(sandboxId && { sandboxId }),
         ...(generation && { generation }),
       },
@@ -140,6 +140,10 @@ export class FakeSandboxd {
       write: async (bytes: Uint8Array) => void input.push(bytes),
       endStdin: () => endInput(),
       kill: () => undefined,
+      signalTree: () => undefined,
+      resize: () => undefined,
+      takesInput: true,
+      offer: (bytes: Uint8Array) => input.push(bytes) > 0,
     };
   }
 }

@@ -8,5 +8,5 @@ export const testConfig: Config = {
   retentionMs: 7 * 86_400_000,
   sandboxDomain: "sandboxes.test",
   isPublicHttps: false,
-  defaults: { cpu: 1, memoryMiB: 256, lifetimeSeconds: 900, idleSeconds: 300 },
+  defaults: { cpu: 1, memoryMiB: 256, pids: 256, diskMiB: 1024, lifetimeSeconds: 900, idleSeconds: 300 },
 };

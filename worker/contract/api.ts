@@ -1,5 +1,6 @@
 import { fileRows } from "./api-files.ts";
 import { portRows } from "./api-ports.ts";
+import { processRows } from "./api-processes.ts";
 import { type ApiRow, onSandbox, sandbox } from "./api-row.ts";
 import { onMaking, runRows } from "./api-runs.ts";
 import { serviceRows } from "./api-service.ts";
@@ -17,6 +18,8 @@ const exampleSandbox = {
   state: "running",
   cpu: 1,
   memoryMiB: 256,
+  pids: 256,
+  diskMiB: 1024,
   lifetimeSeconds: 600,
   idleSeconds: 300,
   publicPorts: false,
@@ -193,6 +196,7 @@ export const api = {
     errors: [...onSandbox, "exec_not_found"],
     example: { query: { after: "0" } },
   },
+  ...processRows,
   ...fileRows,
   ...portRows,
   ...runRows,

@@ -19,6 +19,8 @@ export const HostCreate = z.strictObject({
   template: TemplateName,
   cpu: z.number(),
   memoryMiB: z.int(),
+  pids: z.int(),
+  diskMiB: z.int(),
   env: EnvVars,
   idleSeconds: z.int(),
   /** Whether its ports are open to who has shown neither a key nor its token. */
@@ -33,6 +35,8 @@ export const HostCreated = z.strictObject({
   generation: z.int(),
   /** `pool` when a warm member was handed out, `cold` when one had to be made. */
   source: z.enum(["pool", "cold"]),
+  /** What the workspace has; a host that keeps them in memory may give less than was asked for. */
+  diskMiB: z.int(),
   leaseMs: z.number(),
 });
 export type HostCreated = z.infer<typeof HostCreated>;

@@ -12,6 +12,7 @@ import { mountInternal } from "./routes/internal.ts";
 import { mountMetrics } from "./routes/metrics.ts";
 import type { App } from "./routes/mount.ts";
 import { mountPorts } from "./routes/ports.ts";
+import { mountProcesses } from "./routes/processes.ts";
 import { mountRuns } from "./routes/runs.ts";
 import { mountSandboxes } from "./routes/sandboxes.ts";
 
@@ -25,6 +26,7 @@ export function createApp(deps: Deps): App {
   mountDocuments(app, deps);
   mountSandboxes(app, deps);
   mountExec(app, deps);
+  mountProcesses(app, deps);
   mountFiles(app, deps);
   mountPorts(app, deps);
   mountRuns(app, deps);

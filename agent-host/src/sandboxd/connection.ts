@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
-import { feature, fieldTag, frameType } from "#contract/sandboxd";
+import { fieldTag, frameType, portsSinceVersion } from "#contract/sandboxd";
 import { readFile } from "#host/sandboxd/download";
 import { deleteEntry, type ListPage, type ListRequest, listEntries } from "#host/sandboxd/entries";
 import { SandboxdError } from "#host/sandboxd/error";
@@ -14,7 +14,13 @@ import { connectPort, type PortRequest } from "#host/sandboxd/port";
 import { decodeError } from "#host/sandboxd/stream-error";
 import { writeFile } from "#host/sandboxd/upload";
 
-export type Hello = { memberId: string; sandboxId?: string; generation?: number; features: number };
+export type Hello = {
+  memberId: string;
+  /** The generation of the wire that both sides speak. */
+  version: number;
+  sandboxId?: string;
+  generation?: number;
+};
 export type Configuration = {
   sandboxId: string;
   generation: number;
@@ -119,7 +125,7 @@ export function createConnection(link: Link, questions: Questions, hello: Hello)
     list: (request) => listEntries(link, request),
     delete: (request) => deleteEntry(link, request),
     connect: (request) => {
-      if (hello.features & feature.ports) return connectPort(link, request);
+      if (hello.version >= portsSinceVersion) return connectPort(link, request);
       return Promise.reject(new SandboxdError("portUnknown", "This sandboxd is older than ports."));
     },
     ping: (deadlineMs) =>

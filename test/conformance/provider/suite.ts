@@ -6,6 +6,7 @@ import type { Place, ReadWish, SandboxProvider } from "#worker/providers/provide
 import { collect, eventsOf } from "../../support/events.ts";
 import { filePromises } from "./files.ts";
 import { portPromises } from "./ports.ts";
+import { processPromises } from "./processes.ts";
 
 /** What a suite run needs: a provider, and a host that it reaches. */
 export type Subject = {
@@ -42,6 +43,8 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
       template: subject.template,
       cpu: 1,
       memoryMiB: 256,
+      pids: 256,
+      diskMiB: 1024,
       env: { GREETING: "hello" },
       idleSeconds: 300,
       publicPorts: false,
@@ -193,6 +196,7 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
 
     portPromises({ provider: () => subject.provider, call, withSandbox, codeOf });
     filePromises(() => subject.provider, withSandbox, codeOf);
+    processPromises(() => subject.provider, withSandbox, codeOf);
 
     test("a deadline can be moved", async () => {
       await withSandbox(async (place) => {

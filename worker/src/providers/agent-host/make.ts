@@ -6,6 +6,7 @@ import { callHost, type Deps, type HostRequest, json, type Send, sandboxPath } f
 import { execCalls } from "./exec.ts";
 import { fileCalls } from "./files.ts";
 import { portCalls } from "./ports.ts";
+import { processCalls } from "./processes.ts";
 
 /** Sandboxes on our own agent-hosts, over signed HTTP. */
 export function agentHostProvider(deps: Deps): SandboxProvider {
@@ -51,6 +52,8 @@ export function agentHostProvider(deps: Deps): SandboxProvider {
       ),
 
     ...execCalls(send),
+
+    ...processCalls(send),
 
     ...fileCalls(send),
 
