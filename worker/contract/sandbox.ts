@@ -53,7 +53,7 @@ export const CreateSandbox = z
     lifetimeSeconds: seconds.optional().describe("Age at which the sandbox ends, whatever it does."),
     idleSeconds: seconds
       .optional()
-      .describe("Time without a command or file operation after which the sandbox ends."),
+      .describe("Time without a command, a file operation or a byte on a port after which the sandbox ends."),
     env: EnvVars.optional().describe("Environment of every command in the sandbox."),
     metadata: Metadata.optional().describe("Yours to find the sandbox by; kept with its record."),
     cpu: Cpu.optional().describe("Cores."),
