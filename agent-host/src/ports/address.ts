@@ -29,3 +29,6 @@ export function bodyBytesIn(headers: Headers): number | undefined {
   const said = headers.get(portHeader.bodyLength) ?? "";
   return /^\d{1,15}$/.test(said) ? Number(said) : undefined;
 }
+
+/** A path for the log: what is behind a port's number is the tenant's own. */
+export const loggablePath = (pathname: string) => pathname.replace(/(\/ports\/[^/]*)\/.*/, "$1");

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { limits } from "#contract/limits";
 import { signatureHeader, unsignedPayload } from "#contract/signature";
 import { HostError } from "../errors.ts";
-import { isPortPath } from "../ports/address.ts";
+import { isPortPath, loggablePath } from "../ports/address.ts";
 import { findSignatureFault, type ReceivedRequest, type VerifyDeps } from "../signing/verify.ts";
 
 export type SignedEnv = {
@@ -70,9 +70,7 @@ export function assertSigned(
   };
   const fault = findSignatureFault(deps.verify, request);
   if (!fault) return request;
-  // Behind a port's number the path is the tenant's own.
-  const path = url.pathname.replace(/(\/ports\/[^/]*)\/.*/, "$1");
-  deps.log.warn({ fault, method, path }, "an unsigned request was refused");
+  deps.log.warn({ fault, method, path: loggablePath(url.pathname) }, "an unsigned request was refused");
   throw new HostError("unauthenticated", "The request is not signed by this host's control plane.");
 }
 

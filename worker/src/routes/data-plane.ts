@@ -105,5 +105,6 @@ function refusal(c: HonoContext, address: PortAddress, error: AppError): Respons
       ? "The sandbox is running but port is not open"
       : error.message;
   const port = isClosed && "port" in address ? { port: address.port } : {};
-  return Response.json({ sandboxId: address.sandboxId, message, ...port, code: status }, { status });
+  const headers = { "x-content-type-options": "nosniff" };
+  return Response.json({ sandboxId: address.sandboxId, message, ...port, code: status }, { status, headers });
 }
