@@ -20,7 +20,8 @@ export function runtimeOf(pid: number): number {
 export function growthOf(pid: number): () => number {
   writeFileSync(`/proc/${pid}/clear_refs`, "5"); // the kernel forgets the peak
   const before = statusMiB(pid, "VmRSS");
-  return () => statusMiB(pid, "VmHWM") - before;
+  // The kernel counts in batches, so a peak can be a little below what was read before.
+  return () => Math.max(0, statusMiB(pid, "VmHWM") - before);
 }
 
 function statusMiB(pid: number, field: "VmRSS" | "VmHWM"): number {
