@@ -1,4 +1,5 @@
 import { fileRows } from "./api-files.ts";
+import { processRows } from "./api-processes.ts";
 import { type ApiRow, onSandbox, sandbox } from "./api-row.ts";
 import { onMaking, runRows } from "./api-runs.ts";
 import { serviceRows } from "./api-service.ts";
@@ -8,7 +9,7 @@ import { SandboxMetrics } from "./metrics.ts";
 import { CreateSandbox, ListSandboxes, PatchSandbox, Sandbox, SandboxPage } from "./sandbox.ts";
 
 /** Of the contract below `/v1`: what is added raises the second number, nothing is ever taken away. */
-export const apiVersion = "1.1";
+export const apiVersion = "1.2";
 
 const exampleSandbox = {
   id: "hk3vq0d8m1x5z7c2b9n4t6r8",
@@ -193,6 +194,7 @@ export const api = {
     errors: [...onSandbox, "exec_not_found"],
     example: { query: { after: "0" } },
   },
+  ...processRows,
   ...fileRows,
   ...runRows,
   ...serviceRows,
