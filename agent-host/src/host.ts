@@ -12,6 +12,7 @@ import { ExecStreams } from "./exec-streams/streams.ts";
 import { createLeaseStore } from "./leases/store.ts";
 import { freeMemoryMiB, readMachineMemory } from "./pool/admission.ts";
 import { Pool } from "./pool/pool.ts";
+import { poolSettingsOf } from "./pool/settings.ts";
 import { inspectEngine } from "./preflight/engine.ts";
 import type { Finding } from "./preflight/finding.ts";
 import { propagationOf } from "./preflight/member.ts";
@@ -39,14 +40,14 @@ export async function composeHost(
   const machine = composeMachine(config, engine, arch);
   const leases = createLeaseStore(config.hostFolder);
   const registry = new Registry();
-  const room = composeRoom(config, registry, machine.runtime, log);
+  const room = composeRoom(config, registry, machine.runtime, log, now);
   const streams = new ExecStreams();
   const state = { isDraining: false, url: "" };
   const facts: HeartbeatDeps["facts"] = () => ({
     ...state,
     cores: room.cores,
     freeMemoryMiB: room.freeMemoryMiB(),
-    pools: room.pool.state(),
+    pools: room.pool.state().map(({ template, available, starting }) => ({ template, available, starting })),
   });
   const key = Buffer.from(identity.key, "hex");
   const onEnd = () => pulse.soon();
@@ -90,6 +91,7 @@ function composeRoom(
   registry: Registry,
   runtime: DockerRuntime,
   log: Logger,
+  now: () => number,
 ) {
   const memberLimits: CgroupLimits = {
     cpu: settings.SANDGATE_DEFAULT_CPU,
@@ -97,20 +99,21 @@ function composeRoom(
     pids: settings.SANDGATE_DEFAULT_PIDS,
   };
   const promisedMiB = () =>
-    pool.warm * memberLimits.memoryMiB + registry.all().reduce((sum, { lease }) => sum + lease.memoryMiB, 0);
+    pool.unleased * memberLimits.memoryMiB +
+    registry.all().reduce((sum, { lease }) => sum + lease.memoryMiB, 0);
   const overcommit = settings.SANDGATE_MEMORY_OVERCOMMIT;
-  const freeMemory = () => freeMemoryMiB({ ...readMachineMemory(), promisedMiB: promisedMiB(), overcommit });
+  const reserveMiB = settings.SANDGATE_MEMORY_RESERVE_MIB;
+  const freeMemory = () =>
+    freeMemoryMiB({ ...readMachineMemory(), promisedMiB: promisedMiB(), overcommit, reserveMiB });
   const pool: Pool = new Pool(
     {
       runtime,
-      settings: {
-        min: settings.SANDGATE_POOL_MIN,
-        target: settings.SANDGATE_POOL_TARGET,
-        max: settings.SANDGATE_POOL_MAX,
-        memberLimits,
-      },
-      allocated: () => registry.size,
+      settings: poolSettingsOf(settings, memberLimits),
+      allocated: (template) => registry.countOf(template),
+      isLeased: (memberId) => registry.hasMember(memberId),
       roomByMemory: () => Math.floor(freeMemory() / memberLimits.memoryMiB),
+      isBusy: () => registry.all().some(({ operations }) => operations > 0),
+      now,
       log,
     },
     prepared.templates,
@@ -144,11 +147,13 @@ export async function inspectOnce(deps: InspectDeps): Promise<Finding[]> {
 }
 
 const startOneDeadlineMs = 30_000;
+/** In line for ourselves. */
+const noTenant = "";
 
 /** A host may be told to keep none warm; the one that is made for a look stays in the pool. */
 async function startOne({ pool, config }: InspectDeps): Promise<Member | undefined> {
   for (const { name } of config.prepared.templates) {
-    const taken = await pool.take(name, startOneDeadlineMs).catch(() => undefined);
+    const taken = await pool.take(name, noTenant, startOneDeadlineMs).catch(() => undefined);
     if (taken) pool.put(taken.member);
     if (taken) return taken.member;
   }

@@ -15,6 +15,7 @@ import { serveHost } from "./serve.ts";
 import { NonceWindow } from "./signing/nonces.ts";
 
 const reapMs = 1_000;
+const tendMs = 1_000;
 const warmUpDeadlineMs = 60_000;
 /** How long a host that is up waits for a control plane that is only starting; it opens without one after that. */
 const heardMs = 10_000;
@@ -70,13 +71,13 @@ function appOf(host: Host) {
   const verify = { hostId: identity.hostId, key: host.key, startedAtMs: host.now(), nonces, now: host.now };
   return createHostApp({
     ...host,
+    waitMs: settings.SANDGATE_POOL_WAIT_SECONDS * 1_000,
     verify,
     onSilent: (live) =>
       void live.member.connection.ping(2_000).catch(() => endSandbox(host, live, "crashed")),
     health: () => ({
       pools: host.pool.state(),
       allocated: host.registry.size,
-      max: settings.SANDGATE_POOL_MAX,
       isDraining: host.state.isDraining,
     }),
   });
@@ -100,6 +101,10 @@ function startTimers(host: Host): NodeJS.Timeout[] {
     setInterval(
       guarded("the reaper", () => reap(host)),
       reapMs,
+    ),
+    setInterval(
+      guarded("the pool", () => host.pool.tend()),
+      tendMs,
     ),
     setInterval(
       guarded("the sweep", () => sweep(host)),

@@ -9,8 +9,13 @@ type Container = { found: FoundMember; daemon: FakeSandboxd };
 export class FakeRuntime implements Runtime {
   readonly containers = new Map<string, Container>();
   readonly names = new Map<string, string>();
+  readonly #now: () => number;
   #nextUid = 20_000;
   #failures: unknown[] = [];
+
+  constructor(now: () => number = Date.now) {
+    this.#now = now;
+  }
 
   /** The next start fails with this cause. */
   failNextStart(cause: unknown): void {
@@ -34,6 +39,7 @@ export class FakeRuntime implements Runtime {
       template: template.name,
       templateDigest: template.digest,
       handle,
+      createdAtMs: this.#now(),
       isRunning: true,
     };
     const daemon = new FakeSandboxd(memberId);
@@ -51,15 +57,26 @@ export class FakeRuntime implements Runtime {
   async adopt(found: FoundMember, expect: Expectation | undefined): Promise<Member> {
     const container = this.containers.get(found.handle);
     if (!container) throw new SandboxdError("deadline", "nobody dialled");
+    container.daemon.isFrozen = false;
     return this.#member(container.found, container.daemon, expect);
   }
 
   #member(found: FoundMember, daemon: FakeSandboxd, expect: Expectation | undefined): Member {
-    const { memberId, uid, template, templateDigest, handle } = found;
-    return { memberId, uid, template, templateDigest, handle, connection: daemon.dial(expect) };
+    const { memberId, uid, template, templateDigest, handle, createdAtMs } = found;
+    const connection = daemon.dial(expect);
+    return { memberId, uid, template, templateDigest, handle, createdAtMs, connection };
   }
 
   applyLimits(): void {}
+  async park({ handle }: Pick<Member, "handle">): Promise<boolean> {
+    const daemon = this.containers.get(handle)?.daemon;
+    if (daemon) daemon.isFrozen = true;
+    return daemon !== undefined;
+  }
+  thaw({ handle }: Pick<Member, "handle">): void {
+    const daemon = this.containers.get(handle)?.daemon;
+    if (daemon) daemon.isFrozen = false;
+  }
   async inspect(): Promise<Finding[]> {
     return [];
   }

@@ -14,6 +14,8 @@ export class FakeSandboxd {
   isAlive = true;
   /** Set to make the daemon stop answering, as a frozen one would. */
   isSilent = false;
+  /** Parked: it answers once it is thawed, and nobody here waits for that. */
+  isFrozen = false;
 
   constructor(memberId: string) {
     this.memberId = memberId;
@@ -65,11 +67,12 @@ export class FakeSandboxd {
       close: () => connection.end(new SandboxdError("closed", "closed by the host")),
       async configure(config) {
         if (!isOpen) throw new SandboxdError("closed", "the daemon died");
+        if (daemon.isFrozen) throw new SandboxdError("deadline", "no answer");
         if (daemon.configured) throw new SandboxdError("alreadyConfigured", "configured before");
         daemon.configured = config;
       },
       async ping() {
-        if (!isOpen || daemon.isSilent) throw new SandboxdError("deadline", "no answer");
+        if (!isOpen || daemon.isSilent || daemon.isFrozen) throw new SandboxdError("deadline", "no answer");
       },
       exec: (request, sink) => daemon.#exec(request, sink, closed),
       async readFile({ path }) {

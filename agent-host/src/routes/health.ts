@@ -1,8 +1,8 @@
 import { Hono } from "hono";
-import type { PoolState } from "#contract/host";
+import type { PoolHealth } from "#contract/host";
 
 export type HealthDeps = {
-  health: () => { pools: PoolState[]; allocated: number; max: number; isDraining: boolean };
+  health: () => { pools: PoolHealth[]; allocated: number; isDraining: boolean };
 };
 
 /** What an operator looks at first; nothing in it names a tenant. */

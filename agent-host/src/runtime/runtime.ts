@@ -20,6 +20,8 @@ export type Member = {
   readonly templateDigest: string;
   /** The runtime's own name for it. */
   readonly handle: string;
+  /** By the engine's clock, which is this machine's. */
+  readonly createdAtMs: number;
   readonly connection: SandboxdConnection;
 };
 
@@ -30,6 +32,7 @@ export type FoundMember = {
   template: string;
   templateDigest: string;
   handle: string;
+  createdAtMs: number;
   isRunning: boolean;
 };
 
@@ -45,7 +48,7 @@ export type Runtime = {
   start(spec: MemberSpec): Promise<Member>;
   /** Every container of this host, whatever its state. */
   list(): Promise<FoundMember[]>;
-  /** Waits for a found member to dial again. @throws SandboxdError when it does not, or cannot prove itself. */
+  /** Waits for a found member to dial again; one that is parked is thawed first. @throws SandboxdError when it does not, or cannot prove itself. */
   adopt(found: FoundMember, expect: Expectation | undefined): Promise<Member>;
   applyLimits(member: Pick<Member, "handle">, limits: CgroupLimits): void;
   /** Tries on a member what leases will rely on, one finding for each. */
@@ -56,6 +59,13 @@ export type Runtime = {
   kill(member: Pick<Member, "handle">): Promise<void>;
   /** Removes every trace: container, sockets, uid. Safe to call again. */
   remove(member: Pick<Member, "handle" | "memberId" | "uid">): Promise<void>;
+  /**
+   * Freezes an unused member and gives its page cache back to the machine.
+   * @returns whether it is frozen; otherwise it runs as before
+   */
+  park(member: Pick<Member, "handle">): Promise<boolean>;
+  /** Lets a parked member go on, at once. */
+  thaw(member: Pick<Member, "handle">): void;
   /** Gives the container a name for people. Failure does not matter. */
   label(member: Pick<Member, "handle">, name: string): Promise<void>;
   /** Removes what no container of this host stands behind any more: folders, sockets, uids. */

@@ -20,10 +20,10 @@ export type CreateDeps = EndDeps & {
   /** MiB that may still be promised to a sandbox beyond what a pool member has already. */
   freeMemoryMiB: () => number;
   memberLimits: CgroupLimits;
+  /** How long a create may wait for a member; all tries end before the control plane gives it up. */
+  waitMs: number;
 };
 
-/** All tries together end before the control plane gives a create up (`limits.createDeadlineMs`). */
-const giveUpMs = 20_000;
 /** Warm members can die in the moment they are handed out; the next one is tried. */
 const attemptsMax = 3;
 
@@ -45,7 +45,8 @@ export async function createSandbox(deps: CreateDeps, input: HostCreate): Promis
   for (let attempt = 1; ; attempt++) {
     const { member, isWarm } = await deps.pool.take(
       input.template,
-      Math.max(0, startedAtMs + giveUpMs - performance.now()),
+      input.tenantId,
+      Math.max(0, startedAtMs + deps.waitMs - performance.now()),
     );
     try {
       const isLeased = await leaseIfNew(deps, input, member);

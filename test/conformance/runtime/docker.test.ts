@@ -19,9 +19,11 @@ async function dockerRuntime(): Promise<RuntimeUnderTest> {
   const uids = createUidClaims(hostId);
   const propagation = propagationOf(runDir, readFileSync("/proc/self/mountinfo", "utf8"));
   const arch = process.arch === "arm64" ? "arm64" : "x64";
-  const runtime = new DockerRuntime({ engine, hostId, folders, uids, sandboxdPath, propagation, arch });
+  const options = { engine, hostId, folders, uids, sandboxdPath, propagation, arch } as const;
+  const runtime = new DockerRuntime(options);
   return {
     runtime,
+    again: () => new DockerRuntime(options),
     template: { name: "base", digest: templateDigest, image },
     async dispose() {
       await Promise.all((await runtime.list()).map((found) => runtime.remove(found)));

@@ -111,7 +111,7 @@ test("a sweep that takes its time over a leftover spares what was started meanwh
 });
 
 test("a leftover that cannot be removed does not keep the others", async () => {
-  const { deps, runtime } = host({ target: 0 });
+  const { deps, runtime } = host({ pool: { target: 0 } });
   const template = { name: "base", digest: "digest-1", image: "i" };
   const limits = { cpu: 1, memoryMiB: 256, pids: 64 };
   for (const memberId of ["0000dead", "0000beef"]) await runtime.start({ memberId, template, limits });

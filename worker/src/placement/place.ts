@@ -34,8 +34,18 @@ export async function place<T>(deps: Deps, ask: Ask, attempt: (host: Host) => Pr
   }
   const last = refusals.at(-1);
   if (last && refusals.every(({ code }) => code === "invalid_request")) throw last;
-  const sentence = "No host has room for this sandbox at the moment. Try again soon.";
-  throw new AppError("no_capacity", sentence, last === undefined ? {} : { cause: last });
+  throw noRoom(refusals);
+}
+
+/** The caller comes back when the first of the hosts that were asked expects to have room. */
+function noRoom(refusals: readonly AppError[]): AppError {
+  const waits = refusals.map(({ facts }) => Number(facts?.retryAfterSeconds ?? Number.NaN));
+  const retryAfterSeconds = Math.min(...waits.filter(Number.isFinite));
+  const last = refusals.at(-1);
+  return new AppError("no_capacity", "No host has room for this sandbox at the moment. Try again soon.", {
+    ...(last && { cause: last }),
+    ...(Number.isFinite(retryAfterSeconds) && { facts: { retryAfterSeconds } }),
+  });
 }
 
 /** The host has certainly not taken it, and another one might. */

@@ -1,7 +1,9 @@
+import { freeze, thaw } from "../../cgroup/freeze.ts";
 import { killCgroup } from "../../cgroup/kill.ts";
 import { type CgroupLimits, writeLimits } from "../../cgroup/limits.ts";
 import { oomKills } from "../../cgroup/oom.ts";
 import { type CgroupPaths, cgroupPathsOf } from "../../cgroup/paths.ts";
+import { reclaim } from "../../cgroup/reclaim.ts";
 import { type Engine, EngineError } from "../../engine/request.ts";
 import type { Finding } from "../../preflight/finding.ts";
 import { inspectMember } from "../../preflight/member.ts";
@@ -29,7 +31,7 @@ export type DockerRuntimeOptions = {
 };
 
 type Inspected = { State: { Pid: number; Running: boolean } };
-type Listed = { Id: string; State: string; Labels: Record<string, string> };
+type Listed = { Id: string; State: string; Created: number; Labels: Record<string, string> };
 
 /** Sandboxes as containers of a Docker engine that shares this machine's file system and pids. */
 export class DockerRuntime implements Runtime {
@@ -43,6 +45,7 @@ export class DockerRuntime implements Runtime {
   async start(spec: MemberSpec): Promise<Member> {
     const uid = this.#options.uids.claim(spec.memberId);
     let handle = "";
+    const createdAtMs = Date.now();
     this.#options.folders.make(spec.memberId, uid);
     const dialled = listenForSandboxd({
       socketPath: this.#options.folders.socketOf(spec.memberId),
@@ -61,7 +64,15 @@ export class DockerRuntime implements Runtime {
       await this.#learnCgroup(handle);
       const { memberId, template } = spec;
       const connection = await within(dialled, dialDeadlineMs);
-      return { memberId, uid, template: template.name, templateDigest: template.digest, handle, connection };
+      return {
+        memberId,
+        uid,
+        template: template.name,
+        templateDigest: template.digest,
+        handle,
+        createdAtMs,
+        connection,
+      };
     } catch (cause) {
       dialled.then((connection) => connection.close()).catch(() => undefined);
       await this.remove({ handle, memberId: spec.memberId, uid });
@@ -103,26 +114,28 @@ export class DockerRuntime implements Runtime {
       path,
       deadlineMs: engineDeadlineMs,
     });
-    return found.map(({ Id, State, Labels }) => ({
+    return found.map(({ Id, State, Created, Labels }) => ({
       memberId: Labels[label.member] ?? "",
       uid: Number(Labels[label.slot] ?? 0),
       template: Labels[label.templateName] ?? "",
       templateDigest: Labels[label.template] ?? "",
       handle: Id,
+      createdAtMs: Created * 1_000,
       isRunning: State === "running",
     }));
   }
 
   async adopt(found: FoundMember, expect: Expectation | undefined): Promise<Member> {
     await this.#learnCgroup(found.handle);
+    thaw(this.#cgroupOf(found.handle));
     const connection = await listenForSandboxd({
       socketPath: this.#options.folders.socketOf(found.memberId),
       memberId: found.memberId,
       ...(expect && { expect }),
       deadlineMs: dialDeadlineMs,
     });
-    const { memberId, uid, template, templateDigest, handle } = found;
-    return { memberId, uid, template, templateDigest, handle, connection };
+    const { memberId, uid, template, templateDigest, handle, createdAtMs } = found;
+    return { memberId, uid, template, templateDigest, handle, createdAtMs, connection };
   }
 
   async kill({ handle }: Pick<Member, "handle">): Promise<void> {
@@ -131,6 +144,9 @@ export class DockerRuntime implements Runtime {
   }
 
   async remove(member: Pick<Member, "handle" | "memberId" | "uid">): Promise<void> {
+    // One that a former host had parked is frozen, and the engine's removal would wait for it in vain.
+    if (member.handle !== "" && !this.#cgroups.has(member.handle))
+      await this.#learnCgroup(member.handle).catch(() => undefined);
     // What the cgroup kill leaves, the engine's forced removal ends, or refuses.
     await this.kill(member).catch(() => undefined);
     if (member.handle !== "") await this.#removeContainer(member.handle);
@@ -163,6 +179,18 @@ export class DockerRuntime implements Runtime {
 
   applyLimits({ handle }: Pick<Member, "handle">, limits: CgroupLimits): void {
     writeLimits(this.#cgroupOf(handle), limits);
+  }
+
+  async park({ handle }: Pick<Member, "handle">): Promise<boolean> {
+    const paths = this.#cgroupOf(handle);
+    const isFrozen = await freeze(paths);
+    if (isFrozen) await reclaim(paths);
+    else thaw(paths);
+    return isFrozen;
+  }
+
+  thaw({ handle }: Pick<Member, "handle">): void {
+    thaw(this.#cgroupOf(handle));
   }
 
   oomKills({ handle }: Pick<Member, "handle">): number {
