@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { containerOf, expectBooksToAgree, rowsOf } from "../support/books.ts";
 import { expectProblem } from "../support/problem.ts";
@@ -9,6 +8,7 @@ import {
   firstProcessOf,
   hostIdOf,
   removeContainer,
+  shimOf,
 } from "../support/traces.ts";
 
 let stack: TestStack;
@@ -16,15 +16,6 @@ beforeAll(async () => {
   stack = await testStack();
 });
 afterAll(() => stack?.dispose());
-
-/** The process that the engine keeps beside a container: the parent of its PID 1. */
-function shimOf(firstProcess: number): number {
-  const line = readFileSync(`/proc/${firstProcess}/stat`, "utf8");
-  const [, parent] = line.slice(line.lastIndexOf(")") + 2).split(" ");
-  const shim = Number(parent);
-  expect(readFileSync(`/proc/${shim}/cmdline`, "utf8")).toContain("containerd-shim");
-  return shim;
-}
 
 const deaths: Record<string, (container: Container) => Promise<unknown>> = {
   "its PID 1 is killed": async (container) => process.kill(await firstProcessOf(container), "SIGKILL"),
