@@ -11,16 +11,21 @@ type Ask = { template: string; cpu: number; memoryMiB: number };
  * Offers the work to one host after the other, each at most once, until one takes it. `attempt` throws
  * `no_capacity` when its host is full, `invalid_request` when it is too small even when empty; what is neither, nor a
  * host that cannot be reached at all, ends the search.
+ * @param first the host to begin with, where that was decided before
  * @throws AppError `no_capacity`; `invalid_request` when no host is large enough
  */
-export async function place<T>(deps: Deps, ask: Ask, attempt: (host: Host) => Promise<T>): Promise<T> {
-  const heard = await deps.directory.placeable();
-  const hosts = heard.filter((host) => host.cores >= ask.cpu);
-  if (heard.length > 0 && hosts.length === 0) throw tooManyCores(heard);
+export async function place<T>(
+  deps: Deps,
+  ask: Ask,
+  attempt: (host: Host) => Promise<T>,
+  first?: Host,
+): Promise<T> {
+  const hosts = await hostsFor(deps, ask);
   const refused = new Set<HostCode>();
   const refusals: AppError[] = [];
   while (refused.size < limits.placementHostsMax) {
-    const host = chooseHost(hosts, { ...ask, refused }, deps.random);
+    const isFirst = refused.size === 0;
+    const host = (isFirst && first) || chooseHost(hosts, { ...ask, refused }, deps.random);
     if (!host) break;
     try {
       const placed = await attempt(host);
@@ -46,6 +51,14 @@ function noRoom(refusals: readonly AppError[]): AppError {
     ...(last && { cause: last }),
     ...(Number.isFinite(retryAfterSeconds) && { facts: { retryAfterSeconds } }),
   });
+}
+
+/** Hosts that may get this work. @throws AppError `invalid_request` when none has as many cores. */
+export async function hostsFor(deps: Pick<Deps, "directory">, ask: Pick<Ask, "cpu">): Promise<Host[]> {
+  const heard = await deps.directory.placeable();
+  const hosts = heard.filter((host) => host.cores >= ask.cpu);
+  if (heard.length > 0 && hosts.length === 0) throw tooManyCores(heard);
+  return hosts;
 }
 
 /** The host has certainly not taken it, and another one might. */
