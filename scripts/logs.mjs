@@ -2,6 +2,5 @@
 import { ensureDependencies } from "./dependencies.mjs";
 
 ensureDependencies();
-const { register } = await import("tsx/esm/api");
-register();
-await import("./logs/main.ts");
+const { run } = await import("./bundle.mjs");
+await run("scripts/logs/main.ts");

@@ -2,6 +2,5 @@
 import { ensureDependencies } from "./dependencies.mjs";
 
 ensureDependencies();
-const { register } = await import("tsx/esm/api");
-register();
-await import("./start/migrate.ts");
+const { run } = await import("./bundle.mjs");
+await run("scripts/start/migrate.ts");

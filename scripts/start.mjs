@@ -3,6 +3,5 @@
 import { ensureDependencies } from "./dependencies.mjs";
 
 ensureDependencies();
-const { register } = await import("tsx/esm/api");
-register();
-await import("./start/main.ts");
+const { run } = await import("./bundle.mjs");
+await run("scripts/start/main.ts");

@@ -6,7 +6,7 @@ const layers = [
   "contract",
   "errors context log env crypto cursor cache bytes",
   "db",
-  "auth audit idempotency ratelimit quota usage hosts templates tenants",
+  "auth audit idempotency ratelimit quota usage hosts templates tenants metrics",
   "providers",
   "placement",
   "sandboxes",
@@ -15,7 +15,7 @@ const layers = [
   "openapi",
   "reference",
   "middleware routes dialects",
-  "app deps jobs background limiter node-settings node-fetch node-drain node-serve node-log",
+  "app deps jobs background limiter node-settings node-fetch node-drain node-serve node-log node-recorder",
   "node bootstrap index",
 ].map((row) => row.split(" "));
 

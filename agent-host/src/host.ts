@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import type { EndReason } from "#contract/sandbox";
 import type { CgroupLimits } from "./cgroup/limits.ts";
 import type { HostConfig } from "./config.ts";
 import { beat, type HeartbeatDeps } from "./control/heartbeat.ts";
@@ -10,6 +11,8 @@ import type { Engine } from "./engine/request.ts";
 import { StartupError } from "./errors.ts";
 import { ExecStreams } from "./exec-streams/streams.ts";
 import { createLeaseStore } from "./leases/store.ts";
+import { createHostMetrics } from "./metrics/prometheus.ts";
+import { Sampler } from "./metrics/sampler.ts";
 import { freeMemoryMiB, readMachineMemory } from "./pool/admission.ts";
 import { Pool } from "./pool/pool.ts";
 import { poolSettingsOf } from "./pool/settings.ts";
@@ -50,7 +53,22 @@ export async function composeHost(
     pools: room.pool.state().map(({ template, available, starting }) => ({ template, available, starting })),
   });
   const key = Buffer.from(identity.key, "hex");
-  const onEnd = () => pulse.soon();
+  const metrics = createHostMetrics({
+    pools: () => room.pool.state(),
+    allocated: () => registry.size,
+    freeMemoryMiB: room.freeMemoryMiB,
+  });
+  const sampler = new Sampler({
+    registry,
+    runtime: machine.runtime,
+    now,
+    monotonic: () => performance.now(),
+    log,
+  });
+  const onEnd = (reason: EndReason) => {
+    metrics.ends.inc({ end_reason: reason });
+    pulse.soon();
+  };
   const parts = {
     config,
     engine,
@@ -63,6 +81,8 @@ export async function composeHost(
     streams,
     leases,
     onEnd,
+    metrics,
+    sampler,
     ...machine,
     ...room,
   };

@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
 import type { Logger } from "pino";
+import { limits } from "#contract/limits";
 import { claimHost } from "./claim-host.ts";
 import type { HostConfig } from "./config.ts";
 import type { Engine } from "./engine/request.ts";
@@ -73,6 +74,8 @@ function appOf(host: Host) {
     ...host,
     waitMs: settings.SANDGATE_POOL_WAIT_SECONDS * 1_000,
     verify,
+    onExecEnd: ({ endReason, durationMs }) =>
+      host.metrics.execs.observe({ end_reason: endReason }, durationMs / 1000),
     onSilent: (live) =>
       void live.member.connection.ping(2_000).catch(() => endSandbox(host, live, "crashed")),
     health: () => ({
@@ -105,6 +108,10 @@ function startTimers(host: Host): NodeJS.Timeout[] {
     setInterval(
       guarded("the pool", () => host.pool.tend()),
       tendMs,
+    ),
+    setInterval(
+      guarded("the sampler", async () => host.sampler.tick()),
+      limits.metricsSampleMs,
     ),
     setInterval(
       guarded("the sweep", () => sweep(host)),

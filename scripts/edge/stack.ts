@@ -46,7 +46,7 @@ async function startLocalHrana({ dataDir, environment }: StackInput): Promise<Da
   await mkdir(logFolder, { recursive: true, mode: 0o700 });
   // Nothing but this run's own processes ever needs it.
   const token = randomBytes(32).toString("hex");
-  const child = startChild({
+  const child = await startChild({
     name: "The database",
     entry: "scripts/edge/hrana-process.ts",
     environment: { ...environment, SANDGATE_DATA_DIR: dataDir, SANDGATE_DATABASE_TOKEN: token },

@@ -3,6 +3,7 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { StopError } from "#templates/stop";
+import { bundle } from "../bundle.mjs";
 
 const projectFolder = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -32,14 +33,16 @@ const readyMs = 120_000;
 /** A host with eighty sandboxes drains in a few seconds; this is for one whose engine hangs. */
 const stopMs = 60_000;
 
-/** Starts a program, keeps its log in a file and waits for nothing. */
-export function startChild(input: ChildInput): Child {
+/** Starts a program and keeps its log in a file; its being ready is not waited for. */
+export async function startChild(input: ChildInput): Promise<Child> {
+  const file = await bundle(input.entry).catch((cause: Error) => {
+    throw new StopError(cause.message);
+  });
   const command = [
     ...(input.asRoot ?? []),
     process.execPath,
-    "--import",
-    "tsx",
-    input.entry,
+    "--enable-source-maps",
+    file,
     "--stop-with-parent",
   ];
   const [program = process.execPath, ...args] = command;

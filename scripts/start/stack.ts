@@ -44,8 +44,8 @@ export async function startStack(input: StackInput): Promise<Stack> {
   await writePrepared(dataDir, prepared);
   await mkdir(join(dataDir, "logs"), { recursive: true, mode: 0o700 });
   const program = programs(input);
-  const controlPlane = input.controlPlane ?? startChild(program.controlPlane);
-  const agentHost = startChild(program.agentHost);
+  const controlPlane = input.controlPlane ?? (await startChild(program.controlPlane));
+  const agentHost = await startChild(program.agentHost);
   const stop = async () => {
     await agentHost.stop();
     await controlPlane.stop();

@@ -76,6 +76,8 @@ async function route(behind: SandboxProvider, place: Place, asked: Asked): Promi
     case "PATCH /v1/sandboxes/:id":
       await behind.patch(place, generation, HostPatch.parse(json()), call);
       return new Response(null, { status: 204 });
+    case "GET /v1/sandboxes/:id/metrics":
+      return Response.json(await behind.metrics(place, call));
     case "POST /v1/sandboxes/:id/exec":
       if (request.headers.get("accept") === eventStreamType) {
         const wish = { cancelOnDisconnect: url.searchParams.has("cancelOnDisconnect") };

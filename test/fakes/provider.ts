@@ -3,6 +3,7 @@ import type { ExecRequest, ExecResult, OutputEvent } from "#contract/exec";
 import type { EntriesQuery } from "#contract/files";
 import type { HostCreate, LiveSandbox, SandboxEnd } from "#contract/host";
 import { type ExecId, type HostId, newExecId, type SandboxId } from "#contract/ids";
+import type { MetricsSample } from "#contract/metrics";
 import { absolutePath } from "#contract/text";
 import { readBounded } from "#worker/bytes";
 import { AppError, sandboxNotFound } from "#worker/errors";
@@ -91,6 +92,23 @@ export class FakeProvider implements SandboxProvider {
       const held = this.find(place);
       if (held.spec.generation !== generation) throw sandboxNotFound();
       held.spec.expiresAtMs = patch.expiresAtMs;
+    });
+  }
+
+  metrics(place: Place) {
+    return this.run("metrics", async () => {
+      const { cpu, memoryMiB } = this.find(place).spec;
+      const current: MetricsSample = {
+        at: new Date(this.now()).toISOString(),
+        cpuMs: 1,
+        cpuPercent: 0,
+        memoryBytes: 4096,
+        processes: 1,
+        readBytes: 0,
+        writtenBytes: 0,
+      };
+      const memoryLimitBytes = memoryMiB * 2 ** 20;
+      return { cpu, memoryLimitBytes, processesLimit: 256, current, intervalSeconds: 5, history: [] };
     });
   }
 

@@ -1,3 +1,4 @@
+import type { Usage } from "#host/cgroup/usage";
 import type { Finding } from "#host/preflight/finding";
 import type { Expectation, FoundMember, Member, MemberSpec, Runtime } from "#host/runtime/runtime";
 import { SandboxdError } from "#host/sandboxd/error";
@@ -82,6 +83,11 @@ export class FakeRuntime implements Runtime {
   }
   oomKills(): number {
     return 0;
+  }
+
+  usage({ handle }: Pick<Member, "handle">): Usage {
+    if (!this.containers.has(handle)) throw new Error("The member is gone.");
+    return { cpuMicros: 1_000, memoryBytes: 4096, processes: 1, readBytes: 0, writtenBytes: 0 };
   }
 
   async kill({ handle }: Pick<Member, "handle">): Promise<void> {

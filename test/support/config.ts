@@ -3,6 +3,7 @@ import type { Config } from "#worker/env";
 export const testConfig: Config = {
   keySecret: "a key secret for tests, long enough",
   hostSecret: "a host secret for tests, long enough",
+  adminKey: "an_admin_key_for_tests_that_is_long_enough",
   sweepMs: 30_000,
   retentionMs: 7 * 86_400_000,
   defaults: { cpu: 1, memoryMiB: 256, lifetimeSeconds: 900, idleSeconds: 300 },

@@ -82,7 +82,7 @@ function control(
       await stack[name].died;
     },
     async startAgain(...killed) {
-      for (const name of killed) stack[name] = startChild(program[name]);
+      for (const name of killed) stack[name] = await startChild(program[name]);
       const [host] = await Promise.all([stack.agentHost.ready, stack.controlPlane.ready]);
       stack.hostUrl = String(host.url);
       await waitUntilPlaced(stack.url);

@@ -3,7 +3,16 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
-const skipped = new Set(["node_modules", ".git", ".sandgate", ".wrangler", "build", "coverage", "dist"]);
+const skipped = new Set([
+  "node_modules",
+  ".cache",
+  ".git",
+  ".sandgate",
+  ".wrangler",
+  "build",
+  "coverage",
+  "dist",
+]);
 
 /** Every text file of the project, as paths from its root. */
 export function projectFiles(): string[] {

@@ -4,6 +4,7 @@ import { onMaking, runRows } from "./api-runs.ts";
 import { serviceRows } from "./api-service.ts";
 import type { ErrorCode } from "./errors.ts";
 import { ExecQuery, ExecRequest, ExecResult, FollowQuery } from "./exec.ts";
+import { SandboxMetrics } from "./metrics.ts";
 import { CreateSandbox, ListSandboxes, PatchSandbox, Sandbox, SandboxPage } from "./sandbox.ts";
 import { CreateSandboxBatch, SandboxBatch } from "./sandbox-batch.ts";
 
@@ -21,6 +22,16 @@ const exampleSandbox = {
   metadata: { purpose: "demo" },
   createdAt: "2026-01-31T12:00:00.000Z",
   expiresAt: "2026-01-31T12:10:00.000Z",
+};
+
+const exampleSample = {
+  at: "2026-01-31T12:01:00.000Z",
+  cpuMs: 812.4,
+  cpuPercent: 12.5,
+  memoryBytes: 18219008,
+  processes: 3,
+  readBytes: 0,
+  writtenBytes: 4096,
 };
 
 export { type ApiRow, type Scope, scopes } from "./api-row.ts";
@@ -146,6 +157,26 @@ export const api = {
     status: 204,
     errors: ["sandbox_not_found"],
     example: {},
+  },
+  getSandboxMetrics: {
+    method: "get",
+    path: `${sandbox}/metrics`,
+    summary: "Read what a sandbox uses and has used in the last ten minutes",
+    scope: "sandbox:read",
+    tokens: 1,
+    result: SandboxMetrics,
+    status: 200,
+    errors: onSandbox,
+    example: {
+      result: {
+        cpu: 1,
+        memoryLimitBytes: 268435456,
+        processesLimit: 256,
+        current: exampleSample,
+        intervalSeconds: 5,
+        history: [exampleSample],
+      },
+    },
   },
   exec: {
     method: "post",

@@ -52,7 +52,21 @@ export type RunId = z.infer<typeof RunId>;
 /** Fills with random bytes; `crypto.getRandomValues` outside of tests. */
 export type RandomBytes = (length: number) => Uint8Array;
 
-export const secureRandom: RandomBytes = (length) => crypto.getRandomValues(new Uint8Array(length));
+const stock = new Uint8Array(4096);
+let used = stock.length;
+
+/** Drawn from a stock, since asking the system costs more than all that a request does with the bytes. Each is given once. */
+export const secureRandom: RandomBytes = (length) => {
+  if (length > stock.length) return crypto.getRandomValues(new Uint8Array(length));
+  if (used + length > stock.length) {
+    crypto.getRandomValues(stock);
+    used = 0;
+  }
+  const bytes = stock.slice(used, used + length);
+  stock.fill(0, used, used + length);
+  used += length;
+  return bytes;
+};
 
 /** Random letters and digits, without the bias of a plain remainder. */
 export function randomChars(count: number, random: RandomBytes = secureRandom): string {

@@ -66,6 +66,10 @@ export const limits = {
   batchMax: 100,
   batchParallelMax: 16,
 
+  /** A sandbox's use is sampled this often, and this many samples are kept: ten minutes. */
+  metricsSampleMs: 5_000,
+  metricsSamplesMax: 120,
+
   metadataMaxEntries: 32,
   metadataKeyMaxChars: 64,
   metadataValueMaxChars: 512,

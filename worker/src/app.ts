@@ -8,6 +8,7 @@ import { mountFallbacks } from "./routes/fallback.ts";
 import { mountFiles } from "./routes/files.ts";
 import { mountHealth } from "./routes/health.ts";
 import { mountInternal } from "./routes/internal.ts";
+import { mountMetrics } from "./routes/metrics.ts";
 import type { App } from "./routes/mount.ts";
 import { mountRuns } from "./routes/runs.ts";
 import { mountSandboxes } from "./routes/sandboxes.ts";
@@ -17,6 +18,7 @@ export function createApp(deps: Deps): App {
   const app: App = new Hono<HonoEnv>();
   app.use(observe(deps));
   mountHealth(app, deps);
+  mountMetrics(app, deps);
   mountDocuments(app, deps);
   mountSandboxes(app, deps);
   mountExec(app, deps);

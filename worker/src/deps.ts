@@ -8,6 +8,7 @@ import type { Config } from "./env.ts";
 import { type Directory, makeDirectory } from "./hosts/directory.ts";
 import { type HostKeys, makeHostKeys } from "./hosts/keys.ts";
 import type { Log } from "./log.ts";
+import type { Recorder } from "./metrics/recorder.ts";
 import { agentHostProvider } from "./providers/agent-host/make.ts";
 import type { SandboxProvider } from "./providers/provider.ts";
 import { type Catalog, makeCatalog } from "./templates/catalog.ts";
@@ -30,6 +31,8 @@ export type Deps = {
   randomBytes: RandomBytes;
   background: Background;
   isCheckingResults: boolean;
+  adminKey: string;
+  recorder: Recorder | undefined;
 };
 
 /** What the runtime gives; what is left out is the real thing. */
@@ -44,6 +47,7 @@ export type Runtime = {
   fetch?: typeof fetch;
   provider?: SandboxProvider;
   isCheckingResults?: boolean;
+  recorder?: Recorder;
 };
 
 /** Builds everything once per isolate, or once per test. */
@@ -71,5 +75,7 @@ export function makeDeps(runtime: Runtime): Deps {
     randomBytes: runtime.randomBytes ?? secureRandom,
     background,
     isCheckingResults: runtime.isCheckingResults ?? false,
+    adminKey: config.adminKey,
+    recorder: runtime.recorder,
   };
 }

@@ -4,6 +4,8 @@ import type { Resolved } from "#contract/settings";
 export type Config = {
   keySecret: string;
   hostSecret: string;
+  /** Empty = there is no operator. */
+  adminKey: string;
   sweepMs: number;
   retentionMs: number;
   defaults: { cpu: number; memoryMiB: number; lifetimeSeconds: number; idleSeconds: number };
@@ -24,6 +26,7 @@ export function configFrom(values: Resolved): Config {
   return {
     keySecret: values.SANDGATE_KEY_SECRET,
     hostSecret: values.SANDGATE_HOST_SECRET,
+    adminKey: values.SANDGATE_ADMIN_KEY,
     sweepMs: values.SANDGATE_SWEEP_SECONDS * 1000,
     retentionMs: values.SANDGATE_RETENTION_DAYS * 86_400_000,
     defaults: {

@@ -2,7 +2,16 @@ import { readFileSync } from "node:fs";
 
 /** Where the control files of one container are, by controller; on cgroup v2 one folder serves for all. */
 export type CgroupPaths =
-  | { version: 1; memory: string; cpu: string; pids: string; freezer: string }
+  | {
+      version: 1;
+      memory: string;
+      cpu: string;
+      cpuAccounting: string;
+      pids: string;
+      freezer: string;
+      /** Absent where the kernel does not count input and output. */
+      blockIo?: string;
+    }
   | { version: 2; unified: string };
 
 type ReadText = (path: string) => string;
@@ -31,8 +40,10 @@ function findFolders(mounts: Mount[], membership: Map<string, string>): CgroupPa
       version: 1,
       memory: v1Folder("memory", mounts, membership),
       cpu: v1Folder("cpu", mounts, membership),
+      cpuAccounting: v1Folder("cpuacct", mounts, membership),
       pids: v1Folder("pids", mounts, membership),
       freezer: v1Folder("freezer", mounts, membership),
+      ...(membership.has("blkio") && { blockIo: v1Folder("blkio", mounts, membership) }),
     };
   }
   const mount = mounts.find((candidate) => candidate.type === "cgroup2");

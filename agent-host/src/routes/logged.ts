@@ -2,6 +2,7 @@ import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";
 import type { Logger } from "pino";
 import { requestIdHeader } from "#contract/signature";
+import type { HostMetrics } from "../metrics/prometheus.ts";
 import type { SignedEnv } from "./signed.ts";
 
 /** The header is not signed, so it is only taken for what it says when it looks like one. */
@@ -11,20 +12,24 @@ const requestIdPattern = /^req_[a-z0-9]{20}$/;
  * One line for each signed request, under the id that the control plane logged it with. A streamed answer is logged
  * when it begins. Headers, paths of files, commands and bodies are never logged.
  */
-export function logged({ log }: { log: Logger }) {
+export function logged({ log, metrics }: { log: Logger; metrics: Pick<HostMetrics, "requests"> }) {
   return createMiddleware<SignedEnv>(async (c, next) => {
     const startedMs = performance.now();
     await next();
     // Who did not prove to be the control plane has a line of its own, and nothing of it is to be believed.
     if (c.get("tenantId") === undefined) return;
     const requestId = c.req.header(requestIdHeader) ?? "";
+    const durationMs = performance.now() - startedMs;
+    const route = routePath(c, -1);
+    const { method } = c.req;
+    metrics.requests.observe({ route, method, status: c.res.status }, durationMs / 1000);
     log.info({
       event: "request",
       ...(requestIdPattern.test(requestId) && { requestId }),
-      route: routePath(c, -1),
-      method: c.req.method,
+      route,
+      method,
       status: c.res.status,
-      durationMs: Math.round((performance.now() - startedMs) * 1000) / 1000,
+      durationMs: Math.round(durationMs * 1000) / 1000,
       tenantId: c.get("tenantId"),
       sandboxId: c.get("sandbox"),
     });

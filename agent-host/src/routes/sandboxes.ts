@@ -2,6 +2,8 @@ import { Hono } from "hono";
 import { HostCreate, HostPatch } from "#contract/host";
 import { SandboxId } from "#contract/ids";
 import { HostError } from "../errors.ts";
+import type { HostMetrics } from "../metrics/prometheus.ts";
+import type { Sampler } from "../metrics/sampler.ts";
 import { type CreateDeps, createSandbox } from "../sandboxes/create.ts";
 import { endSandbox } from "../sandboxes/end.ts";
 import type { ExecStreamDeps } from "../sandboxes/exec-stream.ts";
@@ -14,7 +16,9 @@ import { type SignedDeps, type SignedEnv, signed } from "./signed.ts";
 import { settleUpload, type UploadEnv } from "./upload.ts";
 
 type RouteEnv = SignedEnv & UploadEnv;
-export type SandboxRouteDeps = CreateDeps & ExecStreamDeps & SignedDeps;
+export type SandboxRouteDeps = CreateDeps &
+  ExecStreamDeps &
+  SignedDeps & { sampler: Pick<Sampler, "metricsOf">; metrics: Pick<HostMetrics, "requests" | "leases"> };
 
 /** One line per verb: the signed tenant decides what is found, the id in the path must be the signed one. */
 export function sandboxRoutes(deps: SandboxRouteDeps): Hono<RouteEnv> {
@@ -38,8 +42,11 @@ export function sandboxRoutes(deps: SandboxRouteDeps): Hono<RouteEnv> {
     const isSigned = input.sandboxId === c.get("sandbox") && input.tenantId === c.get("tenantId");
     if (!isSigned)
       throw new HostError("invalid_request", "The body and the signature name different sandboxes.");
-    return c.json(await createSandbox(deps, input), 201);
+    const created = await createSandbox(deps, input);
+    deps.metrics.leases.observe({ source: created.source }, created.leaseMs / 1000);
+    return c.json(created, 201);
   });
+  app.get("/:id/metrics", (c) => c.json(deps.sampler.metricsOf(find(c))));
   app.patch("/:id", (c) => {
     patchSandbox(deps, find(c), parseBody(HostPatch, c.get("body")));
     return c.body(null, 204);

@@ -1,4 +1,5 @@
 import type { CgroupLimits } from "../cgroup/limits.ts";
+import type { Usage } from "../cgroup/usage.ts";
 import type { Finding } from "../preflight/finding.ts";
 import type { SandboxdConnection } from "../sandboxd/connection.ts";
 
@@ -55,6 +56,8 @@ export type Runtime = {
   inspect(member: Pick<Member, "handle" | "memberId">, limits: CgroupLimits): Promise<Finding[]>;
   /** Processes that the kernel has killed for memory in this member so far. */
   oomKills(member: Pick<Member, "handle">): number;
+  /** What this member has used so far. @throws Error when it is gone */
+  usage(member: Pick<Member, "handle">): Usage;
   /** Ends every process at once; the container's remains are removed by `remove`. */
   kill(member: Pick<Member, "handle">): Promise<void>;
   /** Removes every trace: container, sockets, uid. Safe to call again. */

@@ -39,6 +39,7 @@ class Exec implements ExecHandle {
   readonly #output: ReceiveWindow;
   #stream = 0;
   #isOpen = false;
+  readonly #hasStdin: boolean;
   #acceptsStdin: boolean;
   #unhandledOutputs = 0;
   #result: ExecExit | undefined;
@@ -49,7 +50,8 @@ class Exec implements ExecHandle {
   constructor(link: Link, request: ExecRequest, sink: ExecSink) {
     this.#link = link;
     this.#sink = sink;
-    this.#acceptsStdin = request.stdin === true;
+    this.#hasStdin = request.stdin === true;
+    this.#acceptsStdin = this.#hasStdin;
     this.exit = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -171,7 +173,8 @@ class Exec implements ExecHandle {
     this.#isOpen = false;
     this.#acceptsStdin = false;
     this.#failure ??= failure;
-    this.#stdin.close(new SandboxdError("closed", "The program has ended."));
+    // An error takes its stack when it is made: most commands have no input that could have to be told.
+    if (this.#hasStdin) this.#stdin.close(new SandboxdError("closed", "The program has ended."));
     if (failure?.code === "closed") this.#reject(failure);
     this.#settle();
   }

@@ -13,7 +13,7 @@ export type EndDeps = {
   runtime: Pick<Runtime, "kill">;
   now: () => number;
   /** Tells the control plane soon, without being waited for. */
-  onEnd: () => void;
+  onEnd: (reason: EndReason) => void;
   log: Logger;
 };
 
@@ -49,7 +49,7 @@ async function end(deps: EndDeps, live: Live, reason: EndReason, isReported: boo
   else deps.registry.forget(live);
   void deps.pool.discard(live.member);
   deps.log.info({ sandboxId, reason }, "sandbox ended");
-  if (isReported) deps.onEnd();
+  if (isReported) deps.onEnd(reason);
   return record;
 }
 

@@ -43,7 +43,11 @@ export async function startExecStream(
   });
   const handle = beginExec(live, request, { onStarted, onOutput: output.take });
   const over = whileActive(live, deps.now, () => settled(handle, output, request.timeoutMs)).then(
-    (exit) => stream.ring.end("exit", outcomeOf(exit, output.finish(), wasOom(exit))),
+    (exit) => {
+      const outcome = outcomeOf(exit, output.finish(), wasOom(exit));
+      deps.onExecEnd(outcome);
+      stream.ring.end("exit", outcome);
+    },
     (cause: unknown) => {
       const error = asHostError(cause, live);
       if (error instanceof HostError && error.code === "exec_lost") deps.onSilent(live);

@@ -1,4 +1,4 @@
-import type { ExecRequest, ExecResult } from "#contract/exec";
+import type { ExecRequest, ExecResult, ExitEvent } from "#contract/exec";
 import { limits } from "#contract/limits";
 import { HostError } from "../errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -12,6 +12,8 @@ import { type Live, whileActive } from "./registry.ts";
 export type ExecDeps = {
   runtime: Pick<Runtime, "oomKills">;
   now: () => number;
+  /** Called with each command that has ended by itself or by us. */
+  onExecEnd: (exit: ExitEvent) => void;
   /** Called when a sandboxd has missed a deadline that it keeps itself. */
   onSilent: (live: Live) => void;
 };
@@ -35,10 +37,12 @@ export function execInSandbox(deps: ExecDeps, live: Live, request: ExecRequest):
       const handle = beginExec(live, { ...request, timeoutMs }, { onOutput });
       const exit = await settled(handle, timeoutMs + limits.execGraceMs + backstopMs);
       const truncated = { stdout: outputs.stdout.isTruncated, stderr: outputs.stderr.isTruncated };
+      const outcome = outcomeOf(exit, truncated, wasOom(exit));
+      deps.onExecEnd(outcome);
       return {
         stdout: outputs.stdout.text(encoding),
         stderr: outputs.stderr.text(encoding),
-        ...outcomeOf(exit, truncated, wasOom(exit)),
+        ...outcome,
       };
     } catch (cause) {
       if (cause instanceof HostError && cause.code === "exec_lost") deps.onSilent(live);

@@ -194,6 +194,16 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
       });
     });
 
+    test("what a sandbox uses can be read, with what it may use", async () => {
+      await withSandbox(async (place) => {
+        const { current, ...metrics } = await subject.provider.metrics(place, call);
+        expect(metrics).toMatchObject({ cpu: 1, memoryLimitBytes: 256 * 2 ** 20, history: [] });
+        expect(current.memoryBytes).toBeGreaterThan(0);
+        expect(current.memoryBytes).toBeLessThan(metrics.memoryLimitBytes);
+        expect(current.processes).toBeGreaterThan(0);
+      });
+    });
+
     test("another tenant finds nothing: no command, no file, no kill", async () => {
       await withSandbox(async (place) => {
         const foreign = { ...place, tenantId: newTenantId() };
@@ -207,6 +217,7 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
         const target = { path: "x", recursive: true };
         const archive = { path: "/home/user", isGzip: false };
         for (const refused of [
+          provider.metrics(foreign, call),
           provider.deleteFile(foreign, target, call),
           provider.listEntries(foreign, { path: "/home/user" }, call),
           provider.readArchive(foreign, archive, call),

@@ -135,7 +135,11 @@ test("idle and expired sandboxes end with their reason, a working one does not i
   const idle = await create({ idleSeconds: 10 });
   const busy = await create({ idleSeconds: 10 });
   const live = registry.peek(busy.sandboxId);
-  const running = live && execInSandbox({ ...deps, onSilent: () => undefined }, live, { command: ["sleep"] });
+  const running =
+    live &&
+    execInSandbox({ ...deps, onExecEnd: () => undefined, onSilent: () => undefined }, live, {
+      command: ["sleep"],
+    });
   const failed = expect(running).rejects.toMatchObject({ code: "sandbox_ended" });
   clock.nowMs += 11_000;
   await reap(deps);

@@ -44,6 +44,7 @@ test("a container is found on cgroup v1, also where controllers share a mount", 
     version: 1,
     memory: "/sys/fs/cgroup/memory/docker/ab",
     cpu: "/sys/fs/cgroup/cpu,cpuacct/docker/ab",
+    cpuAccounting: "/sys/fs/cgroup/cpu,cpuacct/docker/ab",
     pids: "/sys/fs/cgroup/pids/docker/ab",
     freezer: "/sys/fs/cgroup/freezer/docker/ab",
   });
@@ -87,6 +88,7 @@ test("limits are written on v1 with memory never above memory and swap, in both 
     version: 1,
     memory: at("memory"),
     cpu: at("cpu"),
+    cpuAccounting: at("cpuacct"),
     pids: at("pids"),
     freezer: at("f"),
   } as const;

@@ -3,15 +3,17 @@ import { newRequestId } from "#contract/ids";
 import { requestIdHeader } from "#contract/signature";
 import type { Background, Clock } from "../context.ts";
 import { describeError, type Log } from "../log.ts";
+import type { Recorder } from "../metrics/recorder.ts";
 import type { HonoEnv, RequestState } from "./state.ts";
 
-type Deps = { log: Log; now: Clock; background: Background };
+type Deps = { log: Log; now: Clock; background: Background; recorder: Recorder | undefined };
 
 /** Names each request, and logs one event about it when it is answered. No hop. Headers and bodies are never logged. */
 export function observe(deps: Deps): MiddlewareHandler<HonoEnv> {
   return async (c, next) => {
     const facts: RequestState["facts"] = {};
     const requestId = newRequestId();
+    const startedMs = performance.now();
     const state: RequestState = {
       ctx: {
         requestId,
@@ -30,6 +32,8 @@ export function observe(deps: Deps): MiddlewareHandler<HonoEnv> {
     // Not `c.header`, which would copy the answer, its body included.
     c.res.headers.set(requestIdHeader, requestId);
     c.res.headers.set("cache-control", "no-store");
+    const labels = { route: state.route, method: c.req.method, status: c.res.status };
+    deps.recorder?.request(labels, (performance.now() - startedMs) / 1000);
     deps.log(eventOf(state, c.req.method, c.res.status, deps.now()));
   };
 }

@@ -2,6 +2,7 @@ import type { ExecRequest, ExecResult } from "#contract/exec";
 import type { EntriesQuery, EntryPage, WrittenFile } from "#contract/files";
 import type { HostCreate, HostCreated, SandboxEnd } from "#contract/host";
 import type { ExecId, HostId, SandboxId, TenantId } from "#contract/ids";
+import type { SandboxMetrics } from "#contract/metrics";
 
 /** Which sandbox, for whom, where. */
 export type Place = { tenantId: TenantId; sandboxId: SandboxId; hostId: HostId; url: string };
@@ -42,6 +43,8 @@ export interface Lives {
   kill(place: Place, generation: number, call: Call): Promise<SandboxEnd | null>;
   /** @throws `sandbox_not_found`, `host_unreachable` */
   patch(place: Place, generation: number, patch: { expiresAtMs: number }, call: Call): Promise<void>;
+  /** @throws `sandbox_not_found`, `sandbox_ended`, `host_unreachable` */
+  metrics(place: Place, call: Call): Promise<SandboxMetrics>;
 }
 
 export interface Commands {

@@ -4,6 +4,7 @@ import { createSandboxOnce } from "../sandboxes/create-once.ts";
 import { deleteSandbox } from "../sandboxes/delete.ts";
 import { getSandbox } from "../sandboxes/get.ts";
 import { listSandboxes } from "../sandboxes/list.ts";
+import { getSandboxMetrics } from "../sandboxes/metrics.ts";
 import { patchSandbox } from "../sandboxes/patch.ts";
 import { refuseOtherMethods } from "./fallback.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
@@ -19,6 +20,7 @@ export function mountSandboxes(app: App, deps: Deps): void {
   refuseOtherMethods(app, api.createSandboxBatch.path);
   mount(app, deps, "listSandboxes", ({ ctx, query }) => listSandboxes(deps, ctx, query));
   mount(app, deps, "getSandbox", ({ ctx, id }) => getSandbox(deps, ctx, id));
+  mount(app, deps, "getSandboxMetrics", ({ ctx, id }) => getSandboxMetrics(deps, ctx, id));
   mount(app, deps, "patchSandbox", ({ ctx, id, body }) => patchSandbox(deps, ctx, id, body));
   mount(app, deps, "deleteSandbox", ({ ctx, id }) => deleteSandbox(deps, ctx, id));
 }

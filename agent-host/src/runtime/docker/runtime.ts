@@ -4,6 +4,7 @@ import { type CgroupLimits, writeLimits } from "../../cgroup/limits.ts";
 import { oomKills } from "../../cgroup/oom.ts";
 import { type CgroupPaths, cgroupPathsOf } from "../../cgroup/paths.ts";
 import { reclaim } from "../../cgroup/reclaim.ts";
+import { readUsage, type Usage } from "../../cgroup/usage.ts";
 import { type Engine, EngineError } from "../../engine/request.ts";
 import type { Finding } from "../../preflight/finding.ts";
 import { inspectMember } from "../../preflight/member.ts";
@@ -195,6 +196,10 @@ export class DockerRuntime implements Runtime {
 
   oomKills({ handle }: Pick<Member, "handle">): number {
     return oomKills(this.#cgroupOf(handle));
+  }
+
+  usage({ handle }: Pick<Member, "handle">): Usage {
+    return readUsage(this.#cgroupOf(handle));
   }
 
   inspect(

@@ -1,4 +1,5 @@
 import { type HostCreate, HostCreated, SandboxEnd } from "#contract/host";
+import { SandboxMetrics } from "#contract/metrics";
 import type { Call, Place, SandboxProvider } from "../provider.ts";
 import { parseAnswer, refusalOf } from "./answers.ts";
 import { callHost, type Deps, type HostRequest, json, type Send, sandboxPath } from "./call.ts";
@@ -36,6 +37,15 @@ export function agentHostProvider(deps: Deps): SandboxProvider {
         async (response) => {
           if (!response.ok) throw await refusalOf(response);
           await response.body?.cancel();
+        },
+      ),
+
+    metrics: (place, call) =>
+      send(
+        { place, call, method: "GET", pathAndQuery: sandboxPath(place, "/metrics"), generation: "-" },
+        async (response) => {
+          if (!response.ok) throw await refusalOf(response);
+          return parseAnswer(response, SandboxMetrics);
         },
       ),
 

@@ -1,3 +1,4 @@
+import { secureRandom } from "#contract/ids";
 import { canonicalRequest, signatureHeaders, unsignedPayload } from "#contract/signature";
 import type { Bytes } from "../../bytes.ts";
 import type { Clock } from "../../context.ts";
@@ -27,7 +28,7 @@ export async function signedHeaders(deps: Deps, request: ToSign): Promise<Record
     sandbox: place.sandboxId,
     generation,
     createdMs: deps.now(),
-    nonce: toHex(crypto.getRandomValues(new Uint8Array(16))),
+    nonce: toHex(secureRandom(16)),
     length: isStream ? "-" : String(body?.byteLength ?? 0),
     bodySha256: isStream ? unsignedPayload : await sha256Hex(body ?? new Uint8Array(0)),
   };

@@ -1,0 +1,32 @@
+import * as z from "zod";
+
+const count = z.int().min(0);
+
+/** What a sandbox used up to one moment, straight from its control group. */
+export const MetricsSample = z
+  .strictObject({
+    at: z.iso.datetime(),
+    cpuMs: z.number().min(0).describe("Processor time since the sandbox was handed out."),
+    cpuPercent: z
+      .number()
+      .min(0)
+      .describe("Of one core, over the time since the sample before; 100 = one core busy all the time."),
+    memoryBytes: count.describe("In use, without file pages that the kernel can drop at once."),
+    processes: count.describe("Processes and threads, the daemon's included."),
+    readBytes: count.describe("Read from block devices since the sandbox was made."),
+    writtenBytes: count.describe("Written to block devices since the sandbox was made."),
+  })
+  .meta({ id: "MetricsSample" });
+export type MetricsSample = z.infer<typeof MetricsSample>;
+
+export const SandboxMetrics = z
+  .strictObject({
+    cpu: z.number().describe("Cores that the sandbox may use."),
+    memoryLimitBytes: count,
+    processesLimit: count,
+    current: MetricsSample,
+    intervalSeconds: z.number().describe("Time between the samples of `history`."),
+    history: z.array(MetricsSample).describe("Oldest first."),
+  })
+  .meta({ id: "SandboxMetrics" });
+export type SandboxMetrics = z.infer<typeof SandboxMetrics>;
