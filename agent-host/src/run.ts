@@ -5,6 +5,7 @@ import { claimHost } from "./claim-host.ts";
 import type { HostConfig } from "./config.ts";
 import type { Engine } from "./engine/request.ts";
 import { composeHost, type Host, inspectOnce } from "./host.ts";
+import { makeImagesReady } from "./images/make-ready.ts";
 import type { Finding } from "./preflight/finding.ts";
 import { createHostApp } from "./routes/app.ts";
 import { endSandbox } from "./sandboxes/end.ts";
@@ -54,6 +55,8 @@ async function open(host: Host, hurry: AbortSignal): Promise<RunningHost> {
   const digests = new Set(config.prepared.templates.map(({ digest }) => digest));
   const recovered = await recover({ ...host, currentDigests: digests });
   if (recovered.leased + recovered.warm + recovered.destroyed > 0) log.info(recovered, "recovered");
+  const onReady = (template: string, image: string) => host.pool.setImage(template, image);
+  await makeImagesReady({ ...host, onReady }, config.prepared.templates);
   const isWarm = await host.pool.warmUp(warmUpDeadlineMs);
   if (!isWarm) log.warn("the pool did not reach its minimum in time");
   const findings = await inspectOnce(host);

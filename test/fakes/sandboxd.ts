@@ -76,6 +76,7 @@ export class FakeSandboxd {
       },
       exec: (request, sink) => daemon.#exec(request, sink, closed),
       async readFile({ path }) {
+        if (!daemon.configured) throw new SandboxdError("notConfigured", "not configured");
         const content = daemon.files.get(path);
         if (!content) throw new SandboxdError("notFound", "no such file");
         return { stat: statOf(content), body: new Blob([new Uint8Array(content)]).stream() };
@@ -98,7 +99,8 @@ export class FakeSandboxd {
 
   /** Knows `true`, `false`, `echo`, `cat` and `sleep`; `sleep` lasts until the connection ends. */
   #exec(request: ExecRequest, sink: ExecSink, closed: Promise<SandboxdError>) {
-    const [program, ...args] = request.argv;
+    const [first, , script = ""] = request.argv;
+    const [program, ...args] = first === "/bin/sh" ? script.split(" ") : request.argv;
     const done = (exitCode: number): ExecExit => ({
       exitCode,
       signal: 0,
@@ -111,7 +113,6 @@ export class FakeSandboxd {
       endInput = resolve;
     });
     const run = async (): Promise<ExecExit> => {
-      if (!this.configured) throw new SandboxdError("notConfigured", "not configured");
       if (program === "sleep") throw await closed;
       if (program === "cat") {
         await inputEnded;

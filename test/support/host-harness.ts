@@ -22,6 +22,7 @@ type Options = {
   folder?: string;
   pool?: Partial<PoolSettings>;
   freeMemoryMiB?: number;
+  readyCommand?: string;
 };
 
 /** A host without HTTP over a fake machine; a second one with the same folder and runtime is its restart. */
@@ -44,7 +45,7 @@ export function hostHarness(options: Options = {}) {
       now: () => clock.nowMs,
       log,
     },
-    [baseTemplate],
+    [{ ...baseTemplate, ...(options.readyCommand && { readyCommand: options.readyCommand }) }],
   );
   let ends = 0;
   const deps = {

@@ -1,3 +1,4 @@
+import type { PoolHealth } from "#contract/host";
 import type { HostError } from "../errors.ts";
 import { type PoolFacts, refillDelayMs, retryAfterSeconds, roomOf } from "./refill.ts";
 import { noCapacity } from "./refusals.ts";
@@ -68,6 +69,20 @@ export class Outlook {
   isQuiet(shelf: Shelf): boolean {
     const { settings, now } = this.#deps;
     return settings.isCleanupAggressive && shelf.sinceArrivalMs(now()) >= settings.quietMs;
+  }
+
+  health(): PoolHealth[] {
+    const { settings, allocated } = this.#deps;
+    return this.#shelves.map((shelf) => ({
+      template: shelf.template.name,
+      available: shelf.available,
+      parked: shelf.parked,
+      starting: shelf.starting,
+      waiting: shelf.line.length,
+      allocated: allocated(shelf.template.name),
+      target: this.targetOf(shelf),
+      max: settings.max,
+    }));
   }
 
   refillDelayMs(sinceHandOutMs: number, postponedMs: number): number {

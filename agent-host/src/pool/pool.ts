@@ -5,6 +5,7 @@ import type { Member, Runtime, TemplateImage } from "../runtime/runtime.ts";
 import { Caretaker } from "./caretaker.ts";
 import { Outlook, type OutlookDeps } from "./outlook.ts";
 import { Pacer } from "./pacer.ts";
+import { untilReady } from "./ready.ts";
 import { startsWanted } from "./refill.ts";
 import { closed } from "./refusals.ts";
 import { type Entry, Shelf } from "./shelf.ts";
@@ -103,16 +104,7 @@ export class Pool {
   }
 
   state(): PoolHealth[] {
-    return [...this.#shelves.values()].map((shelf) => ({
-      template: shelf.template.name,
-      available: shelf.available,
-      parked: shelf.parked,
-      starting: shelf.starting,
-      waiting: shelf.line.length,
-      allocated: this.#deps.allocated(shelf.template.name),
-      target: this.#outlook.targetOf(shelf),
-      max: this.#deps.settings.max,
-    }));
+    return this.#outlook.health();
   }
 
   /**
@@ -154,6 +146,20 @@ export class Pool {
     const entry: Entry = { member, warmSinceMs: nowMs, isParked: false, checkedAtMs: nowMs };
     if (!this.#offer(shelf, entry)) return;
     void member.connection.closed.then((reason) => this.#lost(shelf, entry, reason));
+  }
+
+  /** Takes a member of a former life: whether it had got ready by then is not known. */
+  async adopt(member: Member): Promise<void> {
+    const command = this.#shelves.get(member.template)?.template.readyCommand;
+    // It is closed then, which `put` takes for dead.
+    await untilReady(member, command).catch(() => member.connection.close());
+    this.put(member);
+  }
+
+  /** Members of a template are made of this image from now on. */
+  setImage(template: string, image: string): void {
+    const shelf = this.#shelves.get(template);
+    if (shelf) shelf.template = { ...shelf.template, image };
   }
 
   /** Starts what is missing, as far as there is room. */

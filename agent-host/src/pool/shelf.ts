@@ -14,7 +14,7 @@ export type Entry = {
 
 /** The warm members of one template, and the creates that wait for one. */
 export class Shelf {
-  readonly template: TemplateImage;
+  template: TemplateImage;
   readonly line: Line<Member>;
   /** Oldest first. */
   readonly #entries: Entry[] = [];

@@ -1,12 +1,13 @@
 import type { Logger } from "pino";
 import type { CgroupLimits } from "../cgroup/limits.ts";
-import type { Member, Runtime } from "../runtime/runtime.ts";
+import type { Member, MemberSpec, Runtime } from "../runtime/runtime.ts";
+import { untilReady } from "./ready.ts";
 import { retryDelayMs } from "./refill.ts";
 import type { Shelf } from "./shelf.ts";
 import type { Tasks } from "./tasks.ts";
 
 export type StartsDeps = {
-  runtime: Pick<Runtime, "start">;
+  runtime: Pick<Runtime, "start" | "remove">;
   limits: CgroupLimits;
   startsMax: number;
   tasks: Tasks;
@@ -56,7 +57,8 @@ export class Starts {
       shelf.starting--;
       this.#memberIds.delete(memberId);
     };
-    const started = runtime.start({ memberId, template: shelf.template, limits }).then(
+    const { template } = shelf;
+    const started = startReady(runtime, { memberId, template, limits }).then(
       (member) => {
         ended();
         shelf.failures = 0;
@@ -67,7 +69,7 @@ export class Starts {
         ended();
         shelf.failures++;
         const delayMs = retryDelayMs(shelf.failures);
-        log.warn({ err: cause, template: shelf.template.name, delayMs }, "a sandbox did not start");
+        log.warn({ err: cause, template: template.name, delayMs }, "a sandbox did not start");
         if (shelf.starting === 0) this.#deps.onHopeless(shelf, cause);
         this.#retryIn(shelf, delayMs);
       },
@@ -99,6 +101,19 @@ export class Starts {
     if (shelf.starting > 0) return; // what comes of it decides
     if (this.#deps.isWanted(shelf)) this.start(shelf);
     else shelf.failures = 0; // nobody wants one now; the next who does tries anew
+  }
+}
+
+/** A member that does not get ready is removed again: nothing is left of a start that failed. */
+async function startReady(runtime: StartsDeps["runtime"], spec: MemberSpec): Promise<Member> {
+  const member = await runtime.start(spec);
+  try {
+    await untilReady(member, spec.template.readyCommand);
+    return member;
+  } catch (cause) {
+    member.connection.close();
+    await runtime.remove(member);
+    throw cause;
   }
 }
 

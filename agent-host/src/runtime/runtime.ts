@@ -10,7 +10,13 @@ export type MemberSpec = {
   limits: CgroupLimits;
 };
 
-export type TemplateImage = { name: string; digest: string; image: string };
+export type TemplateImage = {
+  name: string;
+  digest: string;
+  image: string;
+  /** What must end with 0 in a member before it counts as warm. */
+  readyCommand?: string | undefined;
+};
 
 /** A container that runs and whose sandboxd has dialled home. */
 export type Member = {

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { HostCreate, HostCreated } from "#contract/host";
-import { homePath } from "#contract/text";
 import type { CgroupLimits } from "../cgroup/limits.ts";
 import { HostError } from "../errors.ts";
 import type { Lease, LeaseStore } from "../leases/store.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Member, Runtime } from "../runtime/runtime.ts";
+import { baseEnv } from "./base-env.ts";
 import { type EndDeps, endSandbox } from "./end.ts";
 import { ended, type Live } from "./registry.ts";
 
@@ -164,12 +164,3 @@ function leaseOf(deps: CreateDeps, input: HostCreate, member: Member, key: Buffe
     expiresAtMs,
   };
 }
-
-const baseEnv = {
-  PATH: "/usr/local/bin:/usr/bin:/bin",
-  HOME: homePath,
-  USER: "user",
-  LOGNAME: "user",
-  SHELL: "/bin/bash",
-  LANG: "C.UTF-8",
-};

@@ -69,7 +69,7 @@ async function recoverOne(
       return "leased";
     }
     if (member) {
-      deps.pool.put(member);
+      await deps.pool.adopt(member);
       return "warm";
     }
   }

@@ -1,38 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { newHostId } from "#contract/ids";
-import { createEngine } from "#host/engine/request";
-import { propagationOf } from "#host/preflight/member";
-import { createMemberFolders } from "#host/runtime/docker/folder";
-import { DockerRuntime } from "#host/runtime/docker/runtime";
-import { createUidClaims, uidFolder } from "#host/uids/claim";
-import { machine } from "../../support/machine.ts";
+import { uidFolder } from "#host/uids/claim";
+import { dockerRuntime } from "../../support/docker-runtime.ts";
+import { runDir } from "../../support/traces.ts";
 import { type RuntimeUnderTest, runtimeConformance } from "./suite.ts";
-
-const runDir = "/run/sandgate";
-
-async function dockerRuntime(): Promise<RuntimeUnderTest> {
-  const { engine: found, image, templateDigest, sandboxdPath } = await machine();
-  const engine = createEngine(found.socketPath);
-  const hostId = newHostId();
-  const folders = createMemberFolders(runDir, hostId);
-  const uids = createUidClaims(hostId);
-  const propagation = propagationOf(runDir, readFileSync("/proc/self/mountinfo", "utf8"));
-  const arch = process.arch === "arm64" ? "arm64" : "x64";
-  const options = { engine, hostId, folders, uids, sandboxdPath, propagation, arch } as const;
-  const runtime = new DockerRuntime(options);
-  return {
-    runtime,
-    again: () => new DockerRuntime(options),
-    template: { name: "base", digest: templateDigest, image },
-    async dispose() {
-      await Promise.all((await runtime.list()).map((found) => runtime.remove(found)));
-      uids.close();
-      folders.close();
-      engine.close();
-    },
-  };
-}
 
 runtimeConformance("the Docker runtime", dockerRuntime);
 

@@ -41,7 +41,7 @@ export function runtimeConformance(name: string, setUp: () => Promise<RuntimeUnd
     const listed = async (member: Member) =>
       (await under.runtime.list()).find((found) => found.memberId === member.memberId);
 
-    test("a started member is listed as running and takes commands once it is configured", async () => {
+    test("a started member is listed as running and takes commands, and files once it is configured", async () => {
       const member = await start();
       expect(await listed(member)).toEqual({
         memberId: member.memberId,
@@ -52,7 +52,10 @@ export function runtimeConformance(name: string, setUp: () => Promise<RuntimeUnd
         createdAtMs: expect.any(Number),
         isRunning: true,
       });
-      await expect(run(member, ["true"])).rejects.toMatchObject({ code: "notConfigured" });
+      expect(await run(member, ["true"])).toMatchObject({ exitCode: 0 });
+      await expect(member.connection.readFile({ path: "/etc/passwd" })).rejects.toMatchObject({
+        code: "notConfigured",
+      });
       await member.connection.configure(configuration());
       expect(await run(member, ["echo", "hello"])).toEqual({ exitCode: 0, stdout: "hello\n" });
       expect(await run(member, ["false"])).toMatchObject({ exitCode: 1 });

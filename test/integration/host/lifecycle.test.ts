@@ -11,7 +11,7 @@ import { hostCreate, hostsOfThisFile } from "../../support/host-harness.ts";
 const host = hostsOfThisFile();
 
 test("a warm member is handed out once, configured with its id, and replaced", async () => {
-  const { pool, create, registry, runtime } = host();
+  const { pool, create, registry, runtime } = host({ pool: { min: 3 } });
   await pool.warmUp(1_000);
   const created = await create();
   expect(created.source).toBe("pool");

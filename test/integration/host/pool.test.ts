@@ -24,7 +24,7 @@ class HeldRuntime extends FakeRuntime {
 const pools: Pool[] = [];
 const runtimes: HeldRuntime[] = [];
 
-function setUp(settings: Partial<PoolSettings>) {
+function setUp(settings: Partial<PoolSettings>, templates = [baseTemplate]) {
   const runtime = new HeldRuntime();
   const leased: Member[] = [];
   const pool = new Pool(
@@ -38,7 +38,7 @@ function setUp(settings: Partial<PoolSettings>) {
       now: () => 0,
       log: pino({ level: "silent" }),
     },
-    [baseTemplate],
+    templates,
   );
   pools.push(pool);
   runtimes.push(runtime);
@@ -151,4 +151,22 @@ test("members that are handed out and not leased yet count: a burst never passes
   expect(runtime.starts).toHaveLength(3);
   await runtime.starts[2]?.succeed();
   for (const { member } of await Promise.all(takes.slice(0, 3))) leased.push(member);
+});
+
+test("each template has a shelf of its own; starts at once and the cost ceiling hold for all together", async () => {
+  const other = { name: "other", digest: "digest-2", image: "image-2" };
+  const { runtime, pool } = setUp({ min: 4, target: 4, max: 50, startsMax: 4, idleMax: 6 }, [
+    baseTemplate,
+    other,
+  ]);
+  pool.refill();
+  expect(runtime.starts).toHaveLength(4);
+  for (let done = 0; done < 6; done++) {
+    await expect.poll(() => runtime.starts.length).toBeGreaterThan(done);
+    await runtime.starts[done]?.succeed();
+  }
+  await expect.poll(() => pool.state().map(({ available }) => available)).toEqual([4, 2]);
+  const { member, isWarm } = await pool.take("other", "a tenant", 1_000);
+  expect([member.template, member.templateDigest, isWarm]).toEqual(["other", "digest-2", true]);
+  await expect(pool.take("unknown", "a tenant", 1_000)).rejects.toMatchObject({ code: "no_capacity" });
 });

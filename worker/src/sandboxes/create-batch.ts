@@ -1,6 +1,7 @@
 import { api } from "#contract/api";
 import { newSandboxId, type SandboxId } from "#contract/ids";
 import { limits } from "#contract/limits";
+import { inParallel } from "#contract/parallel";
 import type { CreateSandboxBatch, SandboxBatch, SandboxBatchItem } from "#contract/sandbox-batch";
 import type { Ctx } from "../context.ts";
 import type { Rider } from "../db/rider.ts";
@@ -10,7 +11,6 @@ import { planHosts } from "../placement/plan.ts";
 import { quotaExceeded } from "../quota/refuse.ts";
 import { insertAllReserved } from "./batch-store.ts";
 import { type DraftDeps, draftOf } from "./draft.ts";
-import { inParallel } from "./parallel.ts";
 import { type PlaceDeps, placeSandbox } from "./place-sandbox.ts";
 import { markRunning, type SandboxRow } from "./store.ts";
 import { toSandbox } from "./view.ts";
