@@ -22,6 +22,8 @@ type Options = {
   folder?: string;
   pool?: Partial<PoolSettings>;
   freeMemoryMiB?: number;
+  /** Memory that may be promised in all, in place of an amount that is always free. */
+  promisableMiB?: number;
   readyCommand?: string;
 };
 
@@ -33,7 +35,11 @@ export function hostHarness(options: Options = {}) {
   const log = pino({ level: "silent" });
   const registry = new Registry();
   const leases = createLeaseStore(folder);
-  const freeMemoryMiB = () => options.freeMemoryMiB ?? 100_000;
+  const leasedMiB = () => registry.all().reduce((sum, { lease }) => sum + lease.memoryMiB, 0);
+  const freeMemoryMiB = () =>
+    options.promisableMiB === undefined
+      ? (options.freeMemoryMiB ?? 100_000)
+      : options.promisableMiB - pool.unleased * limits.memoryMiB - leasedMiB();
   const pool: Pool = new Pool(
     {
       runtime,

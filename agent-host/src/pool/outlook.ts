@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { PoolHealth } from "#contract/host";
 import type { HostError } from "../errors.ts";
-import { type PoolFacts, refillDelayMs, retryAfterSeconds, roomOf } from "./refill.ts";
+import { type PoolFacts, refillDelayMs, retryAfterSeconds, roomOf, startsWanted } from "./refill.ts";
 import { noCapacity } from "./refusals.ts";
 import type { PoolSettings } from "./settings.ts";
 import type { Shelf } from "./shelf.ts";
@@ -18,6 +19,9 @@ export type OutlookDeps = {
   isBusy: () => boolean;
   now: () => number;
 };
+
+/** Failed starts in a row after which a host opens without this template; they go on being tried. */
+const hopelessFailures = 3;
 
 /** What is known at this moment, as the decisions want it. */
 export class Outlook {
@@ -90,6 +94,24 @@ export class Outlook {
       refillDelayMs({ ...this.factsOf(shelf), sinceHandOutMs, postponedMs }),
     );
     return Math.min(...delays);
+  }
+
+  /** @returns whether every template has its minimum by then. */
+  async untilSettled(deadlineMs: number): Promise<boolean> {
+    const endMs = performance.now() + deadlineMs;
+    const isSettled = () => this.#shelves.every((shelf) => this.#isSettled(shelf));
+    while (!isSettled() && performance.now() < endMs) await sleep(10);
+    return this.#shelves.every((shelf) => this.#isWarm(shelf));
+  }
+
+  #isWarm(shelf: Shelf): boolean {
+    return shelf.available >= Math.min(this.#deps.settings.min, this.targetOf(shelf));
+  }
+
+  /** Whether there is nothing to wait for: it is warm, has no room, or is given up for now. */
+  #isSettled(shelf: Shelf): boolean {
+    const isStuck = shelf.isQuiet && startsWanted(this.factsOf(shelf)) === 0;
+    return this.#isWarm(shelf) || isStuck || shelf.failures >= hopelessFailures;
   }
 
   /** Whether a create of this tenant may wait for a member: there is a place in line, and one will come for it. */

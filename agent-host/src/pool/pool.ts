@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { PoolHealth } from "#contract/host";
 import type { Member, Runtime, TemplateImage } from "../runtime/runtime.ts";
@@ -8,7 +7,8 @@ import { Pacer } from "./pacer.ts";
 import { untilReady } from "./ready.ts";
 import { startsWanted } from "./refill.ts";
 import { closed } from "./refusals.ts";
-import { type Entry, Shelf } from "./shelf.ts";
+import type { Entry, Shelf } from "./shelf.ts";
+import { Shelves } from "./shelves.ts";
 import { Starts } from "./starts.ts";
 import { Tasks } from "./tasks.ts";
 
@@ -23,7 +23,7 @@ export type PoolDeps = OutlookDeps & {
  */
 export class Pool {
   readonly #deps: PoolDeps;
-  readonly #shelves: Map<string, Shelf>;
+  readonly #shelves: Shelves;
   readonly #tasks = new Tasks();
   readonly #starts: Starts;
   readonly #outlook: Outlook;
@@ -34,10 +34,9 @@ export class Pool {
   constructor(deps: PoolDeps, templates: TemplateImage[]) {
     this.#deps = deps;
     const { waitingMax: max, waitingPerTenantMax: perTenantMax } = deps.settings;
-    const shelves = templates.map((template) => new Shelf(template, { max, perTenantMax }, deps.now()));
-    this.#shelves = new Map(shelves.map((shelf) => [shelf.template.name, shelf]));
+    this.#shelves = new Shelves(templates, { max, perTenantMax }, deps.now());
     this.#starts = this.#makeStarts();
-    const outlook = new Outlook(deps, shelves, this.#starts);
+    const outlook = new Outlook(deps, this.#shelves.all, this.#starts);
     this.#outlook = outlook;
     this.#caretaker = new Caretaker({
       ...deps,
@@ -76,31 +75,21 @@ export class Pool {
 
   /** Any warm member that is not parked, left where it is. */
   first(): Member | undefined {
-    return this.#entries().find(({ isParked }) => !isParked)?.member;
+    return this.#shelves.entries().find(({ isParked }) => !isParked)?.member;
   }
 
   /**
    * Fills up and waits until every template has `min` warm members.
-   * @returns false when `deadlineMs` came first, or when there is no room for them, as after the restart of a full host.
+   * @returns false when `deadlineMs` came first, when there is no room for them, as after the restart of a full host, or
+   * when starts fail.
    */
-  async warmUp(deadlineMs: number): Promise<boolean> {
-    const endMs = performance.now() + deadlineMs;
-    const shelves = [...this.#shelves.values()];
-    const { min } = this.#deps.settings;
-    const isWarm = () =>
-      shelves.every((shelf) => shelf.available >= Math.min(min, this.#outlook.targetOf(shelf)));
-    const isStuck = () =>
-      shelves.every((shelf) => shelf.isQuiet && startsWanted(this.#outlook.factsOf(shelf)) === 0);
+  warmUp(deadlineMs: number): Promise<boolean> {
     this.refill();
-    while (!isWarm() && !isStuck() && performance.now() < endMs) await sleep(10);
-    return isWarm();
+    return this.#outlook.untilSettled(deadlineMs);
   }
 
   memberIds(): string[] {
-    return [
-      ...this.#starts.memberIds(),
-      ...[...this.#shelves.values()].flatMap((shelf) => shelf.memberIds()),
-    ];
+    return [...this.#starts.memberIds(), ...this.#shelves.memberIds()];
   }
 
   state(): PoolHealth[] {
@@ -116,7 +105,7 @@ export class Pool {
     tenantId: string,
     deadlineMs: number,
   ): Promise<{ member: Member; isWarm: boolean }> {
-    const shelf = this.#shelves.get(templateName);
+    const shelf = this.#shelves.of(templateName);
     if (!shelf || !this.#isOpen) throw closed();
     shelf.noteArrival(this.#deps.now());
     for (let entry = shelf.take(); entry; entry = shelf.take()) {
@@ -136,7 +125,7 @@ export class Pool {
 
   /** Gives a fresh or adopted member to whose turn it is, else keeps it warm. */
   put(member: Member): void {
-    const shelf = this.#shelves.get(member.template);
+    const shelf = this.#shelves.of(member.template);
     if (!shelf || !this.#isOpen || !member.connection.isOpen) {
       void this.discard(member);
       return;
@@ -150,7 +139,7 @@ export class Pool {
 
   /** Takes a member of a former life: whether it had got ready by then is not known. */
   async adopt(member: Member): Promise<void> {
-    const command = this.#shelves.get(member.template)?.template.readyCommand;
+    const command = this.#shelves.of(member.template)?.template.readyCommand;
     // It is closed then, which `put` takes for dead.
     await untilReady(member, command).catch(() => member.connection.close());
     this.put(member);
@@ -158,14 +147,14 @@ export class Pool {
 
   /** Members of a template are made of this image from now on. */
   setImage(template: string, image: string): void {
-    const shelf = this.#shelves.get(template);
+    const shelf = this.#shelves.of(template);
     if (shelf) shelf.template = { ...shelf.template, image };
   }
 
   /** Starts what is missing, as far as there is room. */
   refill(): void {
     if (!this.#isOpen) return;
-    for (const shelf of this.#shelves.values()) {
+    for (const shelf of this.#shelves.all) {
       if (shelf.failures > 0) continue; // its retry timer is set
       for (let wanted = startsWanted(this.#outlook.factsOf(shelf)); wanted > 0; wanted--)
         this.#starts.start(shelf);
@@ -175,7 +164,7 @@ export class Pool {
   /** Ends a member for good; what could not be removed is logged and left to the sweep. */
   discard(member: Member): Promise<void> {
     member.connection.close();
-    this.#shelves.get(member.template)?.takeBack(member);
+    this.#shelves.of(member.template)?.takeBack(member);
     const { runtime, log } = this.#deps;
     const removed = runtime
       .remove(member)
@@ -187,27 +176,31 @@ export class Pool {
     return this.#tasks.track(removed);
   }
 
+  /** Ends as many idle members as hold this much memory, the oldest first, if one is left after that. */
+  giveWay(memoryMiB: number): void {
+    const count = Math.ceil(memoryMiB / this.#deps.settings.memberLimits.memoryMiB);
+    for (const { member } of this.#shelves.takeOldest(count)) void this.discard(member);
+  }
+
   /** Looks after what is warm: ends what is too much or too old, parks what is there for long, refills. */
   async tend(): Promise<void> {
-    for (const shelf of this.#shelves.values()) await this.#tasks.track(this.#caretaker.tend(shelf));
+    for (const shelf of this.#shelves.all) await this.#tasks.track(this.#caretaker.tend(shelf));
     this.refill();
   }
 
   /** Pings every warm member that is not parked; one that does not answer is replaced. */
   async checkHealth(deadlineMs: number): Promise<void> {
-    for (const shelf of this.#shelves.values()) await this.#caretaker.checkHealth(shelf, deadlineMs);
+    for (const shelf of this.#shelves.all) await this.#caretaker.checkHealth(shelf, deadlineMs);
   }
 
   /** Takes members out that the engine does not run any more, which a parked one cannot tell by itself. */
   giveUp(gone: readonly string[]): void {
-    for (const { member } of this.#entries()) if (gone.includes(member.memberId)) member.connection.close();
+    for (const { member } of this.#shelves.entries())
+      if (gone.includes(member.memberId)) member.connection.close();
   }
   /** Those on the shelves. */
   warmIds(): string[] {
-    return this.#entries().map(({ member }) => member.memberId);
-  }
-  #entries(): Entry[] {
-    return [...this.#shelves.values()].flatMap((shelf) => shelf.entries());
+    return this.#shelves.entries().map(({ member }) => member.memberId);
   }
 
   /** Ends the pool: nothing is started or handed out any more, and what is warm is removed. */
@@ -215,7 +208,7 @@ export class Pool {
     this.#isOpen = false;
     this.#starts.close();
     this.#pacer.close();
-    for (const shelf of this.#shelves.values()) {
+    for (const shelf of this.#shelves.all) {
       shelf.line.refuseAll(() => this.#outlook.refusal(shelf));
       for (const entry of shelf.entries()) {
         shelf.remove(entry);

@@ -87,9 +87,17 @@ function admit(deps: CreateDeps, input: HostCreate): void {
     const sentence = `memoryMiB is ${input.memoryMiB}, but hosts have ${deps.memoryMiB}; ask for less.`;
     throw new HostError("invalid_request", sentence);
   }
-  if (input.memoryMiB - deps.memberLimits.memoryMiB > deps.freeMemoryMiB()) {
+  if (!hasMemory(deps, input.memoryMiB - deps.memberLimits.memoryMiB)) {
     throw new HostError("no_capacity", "This host has too little memory left; try again in a few seconds.");
   }
+}
+
+/** What the pool keeps idle gives way to what is asked for. */
+function hasMemory(deps: CreateDeps, extraMiB: number): boolean {
+  const missingMiB = extraMiB - deps.freeMemoryMiB();
+  if (missingMiB <= 0) return true;
+  deps.pool.giveWay(missingMiB);
+  return extraMiB <= deps.freeMemoryMiB();
 }
 
 /** @returns false, with the member back in the pool, when the same create has come first. */

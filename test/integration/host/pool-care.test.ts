@@ -168,3 +168,15 @@ test("the cost ceiling holds for what is kept, and not for what is asked for", a
   expect(made.registry.size).toBe(8);
   await expect.poll(() => made.shelf().available).toBe(3);
 });
+
+test("what is kept idle gives way to a sandbox that needs its memory, as far as that helps", async () => {
+  const made = host({ promisableMiB: 2048, pool: { target: 8 } });
+  made.pool.refill();
+  await expect.poll(() => made.shelf().available).toBe(8);
+  await made.create({ memoryMiB: 1024 });
+  expect(made.freeMemoryMiB()).toBeGreaterThanOrEqual(0);
+  await expect.poll(() => made.shelf()).toMatchObject({ available: 4, allocated: 1 });
+  // Not even all of them together would make room for this one.
+  await expect(made.create({ memoryMiB: 2048 })).rejects.toMatchObject({ code: "no_capacity" });
+  expect(made.shelf().available).toBe(4);
+});

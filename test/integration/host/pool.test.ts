@@ -170,3 +170,17 @@ test("each template has a shelf of its own; starts at once and the cost ceiling 
   expect([member.template, member.templateDigest, isWarm]).toEqual(["other", "digest-2", true]);
   await expect(pool.take("unknown", "a tenant", 1_000)).rejects.toMatchObject({ code: "no_capacity" });
 });
+
+test("a template that cannot be started does not keep the others from being served", async () => {
+  vi.useFakeTimers();
+  const broken = { name: "broken", digest: "digest-2", image: "missing" };
+  const { runtime, pool } = setUp({ min: 1, target: 1, max: 4 }, [baseTemplate, broken]);
+  const warmed = pool.warmUp(60_000);
+  await runtime.starts[0]?.succeed();
+  for (let tries = 0; tries < 3; tries++) {
+    runtime.starts.at(-1)?.fail();
+    await vi.advanceTimersByTimeAsync(5_000);
+  }
+  expect(await warmed).toBe(false);
+  await expect(pool.take("base", "a tenant", 1_000)).resolves.toMatchObject({ isWarm: true });
+});
