@@ -2,6 +2,24 @@ import { defineConfig } from "vitest/config";
 
 const seconds = 1_000;
 
+/**
+ * Suites that need nothing but modules: a file takes over what the one before it has loaded, which is more
+ * than half of their time. So a test leaves no timer, module or global changed, and replaces no module (`vi.mock`).
+ */
+function ofModules(name: string, include: string[]) {
+  return {
+    test: {
+      name,
+      include,
+      isolate: false,
+      maxWorkers: 2,
+      // Tests end or hang; on a machine that does other work besides, some take ten times as long as alone.
+      testTimeout: 20 * seconds,
+      sequence: { groupOrder: 0 },
+    },
+  };
+}
+
 /** Suites that share one machine run after each other, so that none is measured against another's load. */
 function onTheMachine(name: string, order: number, testTimeoutSeconds: number) {
   return {
@@ -23,8 +41,8 @@ function onTheMachine(name: string, order: number, testTimeoutSeconds: number) {
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts", "test/tidy.test.ts"] } },
-      { test: { name: "integration", include: ["test/integration/**/*.test.ts"] } },
+      ofModules("unit", ["test/unit/**/*.test.ts", "test/tidy.test.ts"]),
+      ofModules("integration", ["test/integration/**/*.test.ts"]),
       onTheMachine("processes", 1, 60),
       onTheMachine("workers", 2, 60),
       onTheMachine("conformance", 3, 60),

@@ -10,10 +10,12 @@ const table = `CREATE TABLE IF NOT EXISTS migrations (
 
 /**
  * Applies what is missing, in order, each in one batch. Returns the names it applied itself.
- * @throws Error with one sentence when an applied migration has been changed, or one fails.
+ * @throws Error with one sentence when the database is newer than this code, an applied migration has been changed, or
+ * one fails.
  */
 export async function migrate(client: Client, migrations: readonly Migration[], nowMs: number) {
   await client.execute(table);
+  await refuseNewer(client, migrations);
   const applied: string[] = [];
   for (const migration of migrations) {
     const hash = await sha256Hex(migration.sql);
@@ -34,6 +36,17 @@ export async function migrate(client: Client, migrations: readonly Migration[], 
     }
   }
   return applied;
+}
+
+/** What this code does not know of may have changed the meaning of what it does know. */
+async function refuseNewer(client: Client, migrations: readonly Migration[]): Promise<void> {
+  const { rows } = await client.execute("SELECT name FROM migrations ORDER BY name DESC");
+  const known = new Set(migrations.map(({ name }) => name));
+  const unknown = rows.map(({ name }) => String(name)).find((name) => !known.has(name));
+  if (unknown === undefined) return;
+  throw new Error(
+    `The database is newer than this Sandgate, which does not know its migration ${unknown}: run the newer one again, or go back to a copy of the database from before it.`,
+  );
 }
 
 async function isApplied(client: Client, name: string, hash: string): Promise<boolean> {

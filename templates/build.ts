@@ -94,7 +94,7 @@ async function build(
   report(`Building ${target.image} from this machine's own package archive.`);
   const tarPath = await bootstrap({ manifest, scratchDir, runner, report });
   report("Importing the image.");
-  await importImage(engine, target.image, tarPath, labels);
+  await importImage(engine, target.image, { tarPath, labels, signal: input.signal });
   return "bootstrap";
 }
 

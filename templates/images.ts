@@ -63,8 +63,7 @@ export async function pruneLayers(engine: Engine, label: string): Promise<void> 
 export async function importImage(
   engine: Engine,
   image: string,
-  tarPath: string,
-  labels: ImageLabels,
+  { tarPath, labels, signal }: { tarPath: string; labels: ImageLabels; signal?: AbortSignal | undefined },
 ): Promise<void> {
   const [repo = image, tag = "latest"] = image.split(":");
   const query = new URLSearchParams({ fromSrc: "-", repo, tag });
@@ -74,14 +73,20 @@ export async function importImage(
     query.append("changes", `ENV ${name}=${value}`);
   query.append("changes", `WORKDIR ${imageWorkDir}`);
   query.append("changes", 'CMD ["/bin/bash"]');
-  await importTar(engine, query, createReadStream(tarPath));
+  await importTar(engine, query, createReadStream(tarPath), signal);
 }
 
 /** Imports a tar under the names and with the changes that the query holds. */
-export async function importTar(engine: Engine, query: URLSearchParams, tar: Readable): Promise<void> {
+export async function importTar(
+  engine: Engine,
+  query: URLSearchParams,
+  tar: Readable,
+  signal?: AbortSignal,
+): Promise<void> {
   const headers = { "content-type": "application/x-tar" };
   const path = `/images/create?${query}`;
-  await progress(await engine.open({ method: "POST", path, headers, stream: tar, deadlineMs: transferMs }));
+  const call = { method: "POST" as const, path, headers, stream: tar, deadlineMs: transferMs, signal };
+  await progress(await engine.open(call));
 }
 
 /** Reads the engine's progress to its end: an error in it comes after the status 200. @throws EngineError */

@@ -2,16 +2,14 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
+import { hostKeepAliveMs } from "#contract/host";
 import { limits } from "#contract/limits";
 import { StartupError } from "./errors.ts";
-
-/** Longer than any client keeps a connection, so that none is closed just as a request goes out on it. */
-const keepAliveTimeoutMs = 75_000;
 
 /** Listens on loopback. @throws StartupError when the port is taken. */
 export function serveHost(app: Hono, port: number): Promise<{ server: Server; url: string }> {
   const server = createServer(getRequestListener(app.fetch));
-  server.keepAliveTimeout = keepAliveTimeoutMs;
+  server.keepAliveTimeout = hostKeepAliveMs;
   // Node's own is five minutes, which would cut off a long upload.
   server.requestTimeout = limits.fileWriteDeadlineMs;
   return new Promise((resolve, reject) => {

@@ -17,14 +17,14 @@ async function main(): Promise<void> {
     ...workerOptions,
     modules: [{ type: "ESModule", path: "index.js", contents }],
     bindings: textBindings(values),
-    host: values.SANDGATE_BIND,
-    port: values.SANDGATE_PORT,
+    // The worker's own socket: behind Miniflare's a script of Miniflare's takes each request first.
+    unsafeDirectSockets: [{ host: values.SANDGATE_BIND, port: values.SANDGATE_PORT }],
     cf: false,
     // What the worker logs is one JSON object a line already.
     structuredWorkerdLogs: true,
     handleStructuredLogs: ({ message }: { message: string }) => void process.stdout.write(`${message}\n`),
   });
-  const url = await miniflare.ready;
+  const url = await miniflare.unsafeGetDirectURL();
   const sweeps = setInterval(() => void sweep(miniflare), values.SANDGATE_SWEEP_SECONDS * 1000);
   stopWithParent(async () => {
     clearInterval(sweeps);

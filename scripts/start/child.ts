@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { StopError } from "#templates/stop";
 import { bundle } from "../bundle.mjs";
+import { openLog } from "./log-file.ts";
 
 const projectFolder = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -20,7 +20,8 @@ export type ChildInput = {
 /** A program of ours that lives until its stdin closes, so that it ends with us whatever ends us. */
 export type Child = {
   name: string;
-  pid: number;
+  /** The process id. @throws Error when it does not run: a signal to a stale id would reach somebody else. */
+  readonly pid: number;
   logPath: string;
   /** The `ready` line of its log. @throws StopError when it ended or stayed silent instead. */
   ready: Promise<Record<string, unknown>>;
@@ -71,7 +72,11 @@ export async function startChild(input: ChildInput): Promise<Child> {
   child.stdin.on("error", () => undefined); // it may have ended already
   return {
     name: input.name,
-    pid: child.pid ?? 0,
+    get pid() {
+      const isRunning = child.exitCode === null && child.signalCode === null;
+      if (child.pid === undefined || !isRunning) throw new Error(`The ${input.name} does not run.`);
+      return child.pid;
+    },
     logPath: input.logPath,
     ready: readyLine(child, input, ended),
     died: new Promise((resolve) => void ended.then((sentence) => !isStopping && resolve(sentence))),
@@ -83,19 +88,6 @@ export async function startChild(input: ChildInput): Promise<Child> {
       clearTimeout(timer);
     },
   };
-}
-
-/** A log that loses lines on a full disk: neither who is logged nor who logs may end or wait for that. */
-function openLog(path: string) {
-  const file = openSync(path, "a", 0o600);
-  const write = (chunk: Buffer) => {
-    try {
-      writeSync(file, chunk);
-    } catch {
-      // There is room again at some time, and then there are lines again.
-    }
-  };
-  return { write, close: () => closeSync(file) };
 }
 
 function readyLine(child: ChildProcess, input: ChildInput, ended: Promise<string>) {

@@ -7,8 +7,16 @@ import { Readable } from "node:stream";
 import type { Engine } from "#host/engine/request";
 import { importTar } from "#templates/images";
 import { StopError } from "#templates/stop";
+import { probeOwner, probeOwnerLabel, removeProbeLeftovers } from "./probe-leftovers.ts";
 
-type ProbeInput = { engine: Engine; sandboxdPath: string; dataDir: string; runDir: string };
+type ProbeInput = {
+  engine: Engine;
+  sandboxdPath: string;
+  dataDir: string;
+  runDir: string;
+  /** Ends the waiting; what was made is removed then too. */
+  signal?: AbortSignal | undefined;
+};
 
 const dialMs = 10_000;
 const callMs = 30_000;
@@ -16,7 +24,7 @@ const callMs = 30_000;
 /**
  * Makes sure that the engine shares this machine's files and processes, by what the product itself relies on: a
  * sandboxd in a container must reach a socket of ours, and we must see its process. Asked once per engine.
- * @throws StopError when the engine lives in a virtual machine or on another machine
+ * @throws StopError when the engine lives in a virtual machine or on another machine, or the signal's reason
  */
 export async function ensureSharedMachine(input: ProbeInput): Promise<{ probed: boolean }> {
   const { ID: engineId } = await input.engine.json<{ ID: string }>({
@@ -32,23 +40,31 @@ export async function ensureSharedMachine(input: ProbeInput): Promise<{ probed: 
   return { probed: true };
 }
 
-async function probeInContainer({ engine, sandboxdPath, runDir }: ProbeInput): Promise<void> {
+async function probeInContainer({ engine, sandboxdPath, runDir, signal }: ProbeInput): Promise<void> {
+  await removeProbeLeftovers(engine);
+  const owner = await probeOwner();
   const member = randomBytes(4).toString("hex");
   const image = `sandgate/probe:${member}`;
   const folder = await socketFolder(runDir);
-  const dialled = listenOnce(join(folder, "sock"));
+  const dialled = listenOnce(join(folder, "sock"), signal);
   let containerId: string | undefined;
   try {
     await dialled.listening;
     // Two empty blocks are a whole tar: an image with nothing in it needs no registry.
     await importTar(
       engine,
-      new URLSearchParams({ fromSrc: "-", repo: image }),
+      new URLSearchParams({
+        fromSrc: "-",
+        repo: image,
+        changes: `LABEL ${probeOwnerLabel}=${JSON.stringify(owner)}`,
+      }),
       Readable.from([Buffer.alloc(1024)]),
     );
-    containerId = await createContainer(engine, { image, member, sandboxdPath, folder });
+    containerId = await createContainer(engine, { image, owner, member, sandboxdPath, folder });
     await engine.text({ method: "POST", path: `/containers/${containerId}/start`, deadlineMs: callMs });
-    if (!(await dialled.connected)) throw new StopError(notShared("files", engine.socketPath));
+    const hasDialled = await dialled.connected;
+    signal?.throwIfAborted();
+    if (!hasDialled) throw new StopError(notShared("files", engine.socketPath));
     if (!(await isVisible(engine, containerId)))
       throw new StopError(notShared("processes", engine.socketPath));
   } finally {
@@ -66,13 +82,14 @@ async function socketFolder(runDir: string): Promise<string> {
   return mkdtemp(join(runDir, "probe-"));
 }
 
-function listenOnce(path: string) {
+function listenOnce(path: string, signal: AbortSignal | undefined) {
   const server = createServer();
   const listening = new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen(path, resolve);
   });
   const connected = new Promise<boolean>((resolve) => {
     const timer = setTimeout(() => resolve(false), dialMs);
+    signal?.addEventListener("abort", () => resolve(false), { once: true });
     server.once("connection", (socket) => {
       clearTimeout(timer);
       // Kept open: sandboxd would end with the connection, and its process is looked at next.
@@ -85,14 +102,15 @@ function listenOnce(path: string) {
   return { listening, connected, close: () => server.close() };
 }
 
-type ContainerInput = { image: string; member: string; sandboxdPath: string; folder: string };
+type ContainerInput = { image: string; owner: string; member: string; sandboxdPath: string; folder: string };
 
-async function createContainer(engine: Engine, { image, member, sandboxdPath, folder }: ContainerInput) {
+async function createContainer(engine: Engine, input: ContainerInput) {
+  const { image, owner, member, sandboxdPath, folder } = input;
   const uid = "65534";
   const body = {
     Image: image,
     Cmd: ["/sandboxd", "--member", member, "--uid", uid, "--gid", uid],
-    Labels: { "sandgate.probe": member },
+    Labels: { [probeOwnerLabel]: owner },
     HostConfig: {
       NetworkMode: "none",
       Binds: [`${sandboxdPath}:/sandboxd:ro`, `${folder}:/run/sandgate:ro`],
@@ -114,7 +132,7 @@ async function isVisible(engine: Engine, containerId: string): Promise<boolean> 
   return command.startsWith("/sandboxd\0");
 }
 
-// The first error is the one worth telling; what cannot be removed carries our label.
+// The first error is the one worth telling; what cannot be removed carries our label, and the next probe removes it.
 async function remove(engine: Engine, path: string): Promise<void> {
   await engine.text({ method: "DELETE", path, deadlineMs: callMs }).catch(() => undefined);
 }

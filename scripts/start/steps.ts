@@ -74,10 +74,10 @@ function sandboxdStep(input: PrepareInput): Promise<string> {
 }
 
 function probeStep(input: PrepareInput, engine: Engine, sandboxdPath: string): Promise<boolean> {
-  const { dataDir, settings } = input;
+  const { dataDir, settings, signal } = input;
   return step(input, "The engine shares this machine", async () => {
     const runDir = settings.SANDGATE_RUN_DIR;
-    const { probed } = await ensureSharedMachine({ engine, sandboxdPath, dataDir, runDir });
+    const { probed } = await ensureSharedMachine({ engine, sandboxdPath, dataDir, runDir, signal });
     return { value: probed, sentence: `The engine shares this machine${probed ? ", tried" : ""}` };
   });
 }

@@ -33,7 +33,25 @@ export class BenchClient {
     return this.#call("GET", `/v1/sandboxes/${id}/files?path=${path}`);
   }
 
-  #call(method: string, path: string, body?: Buffer, type?: string): Promise<Buffer> {
+  /** Compares as it reads: to hold a large file twice would be measured as well. */
+  async readExpecting(id: string, path: string, expected: Buffer): Promise<void> {
+    let at = 0;
+    let isSame = true;
+    const url = `/v1/sandboxes/${id}/files?path=${path}`;
+    await this.#call("GET", url, undefined, undefined, (chunk) => {
+      isSame &&= chunk.equals(expected.subarray(at, at + chunk.length));
+      at += chunk.length;
+    });
+    if (!isSame || at !== expected.length) throw new Error("A file came back changed.");
+  }
+
+  #call(
+    method: string,
+    path: string,
+    body?: Buffer,
+    type?: string,
+    onChunk?: (chunk: Buffer) => void,
+  ): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       const headers = {
         authorization: `Bearer ${this.#key}`,
@@ -42,11 +60,11 @@ export class BenchClient {
       };
       const outgoing = request(this.#url + path, { agent: this.#agent, method, headers }, (response) => {
         const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        const isFine = (response.statusCode ?? 500) < 300;
+        response.on("data", isFine && onChunk ? onChunk : (chunk: Buffer) => chunks.push(chunk));
         response.once("error", reject);
         response.once("end", () => {
           const answer = Buffer.concat(chunks);
-          const isFine = (response.statusCode ?? 500) < 300;
           if (isFine) resolve(answer);
           else reject(new Error(`${method} ${path} answered ${response.statusCode}: ${answer.toString()}`));
         });

@@ -13,7 +13,8 @@ import {
 
 let stack: TestStack;
 beforeAll(async () => {
-  stack = await testStack();
+  // What a container that somebody removed leaves behind is a sweep's to clear.
+  stack = await testStack({ SANDGATE_SWEEP_SECONDS: "1" });
 });
 afterAll(() => stack?.dispose());
 

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { parseEnvFile } from "#contract/envfile";
@@ -7,7 +7,15 @@ import { rowsOf } from "../support/books.ts";
 import { machine, scratchFolder } from "../support/machine.ts";
 import { npmStart, type Start } from "../support/npm-start.ts";
 import { runScript } from "../support/shell.ts";
-import { containersOf, hostIdOf, noTraces, processesOf, readText, tracesOf } from "../support/traces.ts";
+import {
+  containersOf,
+  hostIdOf,
+  noTraces,
+  probesOf,
+  processesOf,
+  readText,
+  tracesOf,
+} from "../support/traces.ts";
 
 beforeAll(async () => {
   await machine();
@@ -115,6 +123,27 @@ describe("kill -9", () => {
     expect(await second.stop("SIGTERM")).toBe(0);
     await expectNothingLeft(dataDir);
     expect((await rowsOf(dataDir)).held).toEqual([]);
+  });
+
+  test("of a first start while it tries the engine: the next one removes what that left", async () => {
+    const dataDir = folder();
+    const first = await start(dataDir);
+    const owners = new Set<number>();
+    const left = async () => (await probesOf(owners)).map(({ id }) => id);
+    const begun = () => {
+      for (const line of processesOf(dataDir)) owners.add(Number.parseInt(line, 10));
+      return left();
+    };
+    await expect.poll(begun, { timeout: 30_000, interval: 5 }).toHaveLength(2);
+    await first.stop("SIGKILL");
+    const [folderLeft = ""] = (await probesOf(owners)).flatMap(({ folders }) => folders);
+    expect([(await left()).length, existsSync(folderLeft)]).toEqual([2, true]);
+
+    const second = await start(dataDir);
+    await second.says("The engine shares this machine, tried");
+    expect([await left(), existsSync(folderLeft)]).toEqual([[], false]);
+    await second.stop("SIGINT");
+    await expectNothingLeft(dataDir);
   });
 
   test("of the start alone: its programs notice, drain and leave nothing", async () => {

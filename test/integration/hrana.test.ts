@@ -5,13 +5,12 @@ import { scratchFolder } from "#test/support/machine";
 import { type HranaServer, startHrana } from "../../scripts/edge/hrana/server.ts";
 
 const token = "a token for tests";
-const idleMs = 150;
 let folder: ReturnType<typeof scratchFolder>;
 let server: HranaServer;
 
 beforeEach(async () => {
   folder = scratchFolder();
-  server = await startHrana({ path: join(folder.path, "test.db"), token, idleMs });
+  server = await startHrana({ path: join(folder.path, "test.db"), token });
   await client().executeMultiple(
     "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;",
   );
@@ -99,6 +98,8 @@ test("transactions of many clients take turns and lose nothing", async () => {
 });
 
 test("a transaction that its client forgot is rolled back, and the next writer gets its turn", async () => {
+  await server.close();
+  server = await startHrana({ path: join(folder.path, "test.db"), token, idleMs: 150 });
   const requests = [execute("BEGIN IMMEDIATE"), execute("INSERT INTO counters VALUES ('lost', 1)")];
   await pipeline("v3", { requests });
   expect((await client().execute("SELECT count(*) AS n FROM counters")).rows[0]).toMatchObject({ n: 0n });

@@ -1,12 +1,12 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { SandboxPage } from "#contract/sandbox";
 import { type Harness, harness, problemOf } from "#test/support/harness";
 
 let h: Harness;
-beforeAll(async () => {
+beforeEach(async () => {
   h = await harness({ maxSandboxes: 50 });
 });
-afterAll(() => h.close());
+afterEach(() => h.close());
 
 test("a sandbox is created, runs a command, keeps a file, and ends", async () => {
   const sandbox = await h.create({ template: "python", env: { NAME: "you" }, metadata: { a: "b" } });

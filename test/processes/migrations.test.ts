@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { getTableConfig, type SQLiteTable } from "drizzle-orm/sqlite-core";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readMigrations } from "#migrations/files";
-import { migrate, statementsOf } from "#migrations/migrate";
+import { type Migration, migrate, statementsOf } from "#migrations/migrate";
 import { inProcesses } from "#test/support/processes";
 import { guardClient } from "#worker/db/client";
 import { openNodeClient } from "#worker/db/node";
@@ -30,6 +30,21 @@ test("a migration that was changed after it was applied is refused", async () =>
   expect(await migrate(client, [first], 0)).toEqual([]);
   const changed = { ...first, sql: "CREATE TABLE b (x INTEGER) STRICT;\n" };
   await expect(migrate(client, [changed], 0)).rejects.toThrow("was changed after it was applied");
+  client.close();
+});
+
+test("a database that a newer version has migrated is refused, and nothing is applied to it", async () => {
+  const client = await openNodeClient(url);
+  const [first, second, newer] = ["0001_a", "0002_b", "0003_c"].map((name) => ({
+    name: `${name}.sql`,
+    sql: `CREATE TABLE t${name} (x INTEGER) STRICT;\n`,
+  })) as [Migration, Migration, Migration];
+  await migrate(client, [first, newer], 0);
+  await expect(migrate(client, [first, second], 0)).rejects.toThrow(
+    /^The database is newer than this Sandgate, which does not know its migration 0003_c\.sql: .+\.$/,
+  );
+  const { rows } = await client.execute("SELECT name FROM migrations ORDER BY name");
+  expect(rows.map(({ name }) => name)).toEqual([first.name, newer.name]);
   client.close();
 });
 

@@ -11,7 +11,6 @@ const readyMs = 60_000;
 
 /** `npm start` as a user runs it, without the npm around it. */
 export type Start = {
-  pid: number;
   dataDir: string;
   url: string;
   /** From the start of the process to its last line of introduction; throws with its output when it ends instead. */
@@ -55,7 +54,6 @@ export async function npmStart(dataDir: string, overrides: Record<string, string
   });
   const url = `http://127.0.0.1:${port}`;
   const start: Start = {
-    pid: child.pid ?? 0,
     dataDir,
     url,
     async ready() {

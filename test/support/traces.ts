@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { createEngine, engineSocketPath } from "#host/engine/request";
 import { label } from "#host/runtime/docker/container";
 import { uidFolder } from "#host/uids/claim";
+import { probeOwnerLabel } from "../../scripts/start/probe-leftovers.ts";
 
 export const runDir = "/run/sandgate";
 export const engine = createEngine(engineSocketPath(process.env.DOCKER_HOST));
@@ -64,6 +65,27 @@ export function shimOf(firstProcess: number): number {
 /** `docker rm -f`, as somebody who does not know us would do it. */
 export async function removeContainer({ id }: Pick<Container, "id">): Promise<void> {
   await engine.text({ method: "DELETE", path: `/containers/${id}?force=1`, deadlineMs: engineMs });
+}
+
+/** The containers and images with which some processes try the engine, and the folders that the containers see. */
+export async function probesOf(pids: ReadonlySet<number>): Promise<{ id: string; folders: string[] }[]> {
+  type Probe = {
+    Id: string;
+    Labels: Record<string, string>;
+    Mounts?: { Source: string; Destination: string }[];
+  };
+  const filters = encodeURIComponent(JSON.stringify({ label: [probeOwnerLabel] }));
+  const list = (path: string) =>
+    engine.json<Probe[]>({ method: "GET", path: `${path}filters=${filters}`, deadlineMs: engineMs });
+  const found = [...(await list("/containers/json?all=1&")), ...(await list("/images/json?"))];
+  return found
+    .filter(({ Labels }) => pids.has(Number(Labels[probeOwnerLabel]?.split(" ")[1])))
+    .map(({ Id, Mounts = [] }) => ({
+      id: Id,
+      folders: Mounts.filter(({ Destination }) => Destination === "/run/sandgate").map(
+        ({ Source }) => Source,
+      ),
+    }));
 }
 
 /** The member folders of one host. */

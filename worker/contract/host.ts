@@ -5,6 +5,12 @@ import { HostCode, HostId, SandboxId, TenantId } from "./ids.ts";
 import { EndReason, TemplateName } from "./sandbox.ts";
 import { EnvVars } from "./text.ts";
 
+/**
+ * How long a host keeps a connection that nobody uses. Whoever calls hosts gives its own up sooner: a request that meets
+ * one being closed is lost, and whether it was carried out is not known.
+ */
+export const hostKeepAliveMs = 75_000;
+
 /** Worker -> host, `POST /v1/sandboxes`: hand out a sandbox under this id, or answer `no_capacity`. */
 export const HostCreate = z.strictObject({
   sandboxId: SandboxId,

@@ -45,14 +45,14 @@ export function boundStream(
   stream: ReadableStream<Uint8Array>,
   maxBytes: number,
 ): ReadableStream<Uint8Array> {
-  const reader = stream.getReader();
+  const reader = wideReader(stream);
   let total = 0;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       const { done, value } = await reader.read().catch((cause: unknown) => {
         throw brokenOff(cause);
       });
-      if (done) return controller.close();
+      if (done || !value) return controller.close();
       total += value.byteLength;
       if (total <= maxBytes) return controller.enqueue(value);
       await reader.cancel().catch(() => undefined);
@@ -60,6 +60,27 @@ export function boundStream(
     },
     cancel: (reason) => reader.cancel(reason),
   });
+}
+
+const pieceBytes = 64 * 1024;
+
+/** Reads in large pieces where the stream lets its reader say so: workerd's hand out 4 KiB at a time otherwise. */
+function wideReader(stream: ReadableStream<Uint8Array>) {
+  const reader = byobReader(stream);
+  if (!reader) return stream.getReader();
+  return {
+    read: () => reader.read(new Uint8Array(pieceBytes)),
+    cancel: (reason?: unknown) => reader.cancel(reason),
+  };
+}
+
+/** Node's bodies are not made for it, and there is no other way to ask. */
+function byobReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
+  try {
+    return stream.getReader({ mode: "byob" });
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -86,6 +107,30 @@ export async function readOrStream(
       const { done, value } = await reader.read();
       if (done) controller.close();
       else controller.enqueue(value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+}
+
+/**
+ * Passes a body on until it fails, of which only `onBroken` hears: workerd ends a request whose body fails as if it had
+ * been complete, so whoever sends one has to break the request off.
+ */
+export function untilBroken(
+  stream: ReadableStream<Uint8Array>,
+  onBroken: (cause: unknown) => void,
+): ReadableStream<Uint8Array> {
+  const reader = stream.getReader();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      } catch (cause) {
+        onBroken(cause);
+        await new Promise(() => undefined);
+      }
     },
     cancel: (reason) => reader.cancel(reason),
   });

@@ -46,7 +46,8 @@ test("an engine that somebody else started is used and never stopped", async () 
     isReady: async () => (await readPidFile(paths.pidFile)) !== undefined,
     waitMs: 20_000,
   });
-  const pid = (await readPidFile(paths.pidFile)) ?? Number.NaN;
+  const pid = await readPidFile(paths.pidFile);
+  if (pid === undefined) throw new Error("The engine does not run.");
   expect(await ensure()).toMatchObject({ startedByUs: false, startedNow: false });
   await stopDaemon(paths, runner);
   expect(await readPidFile(paths.pidFile)).toBe(pid);

@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import type { Api } from "../../support/api.ts";
@@ -44,6 +45,26 @@ export function dataPlaneSuite(stack: () => TestStack, api: () => Api): void {
     const { stdout, last } = await collect((await api().stream(id, { command })).events);
     expect(stdout.toString()).toBe(Array.from({ length: 400_000 }, (_, i) => `${i}\n`).join(""));
     expect(last.event).toBe("exit");
+  });
+
+  test.each(["declared", "chunked"])("a %s upload that breaks off leaves no file", async (kind) => {
+    const id = await newBox();
+    const isDeclared = kind === "declared";
+    const head = [
+      `PUT /v1/sandboxes/${id}/files?path=half HTTP/1.1`,
+      "host: sandgate",
+      `authorization: Bearer ${api().key}`,
+      isDeclared ? "content-length: 1000000" : "transfer-encoding: chunked",
+    ];
+    const socket = connect(Number(new URL(stack().url).port), "127.0.0.1");
+    socket.write(`${head.join("\r\n")}\r\n\r\n${isDeclared ? "" : "80000\r\n"}`);
+    socket.write(Buffer.alloc(300_000));
+    // On its way to the host: what is written shows as a file without a name, which counts against the disk.
+    const usedKiB = "df --output=used /home/user | tail -n 1";
+    await expect.poll(async () => Number((await api().exec(id, usedKiB)).stdout)).toBeGreaterThan(100);
+    socket.destroy();
+    await expect.poll(async () => Number((await api().exec(id, usedKiB)).stdout)).toBeLessThan(100);
+    expect((await api().exec(id, "ls -A")).stdout).toBe("");
   });
 
   test("a file's parts, facts and sameness are told", async () => {

@@ -1,4 +1,5 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import fs, { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -7,27 +8,27 @@ import { createLeaseStore, type Lease } from "#host/leases/store";
 import { createMemberFolders } from "#host/runtime/docker/folder";
 import { createUidClaims } from "#host/uids/claim";
 
-const disk = vi.hoisted(() => ({ isFull: false, isUnreadable: false }));
-
-// What a full disk does: the file is made, its bytes are not written.
-vi.mock("node:fs", async (original) => {
-  const real = await original<typeof import("node:fs")>();
-  const writeFileSync = (path: string, text: string, options: object) => {
-    real.writeFileSync(path, disk.isFull ? "" : text, options);
-    if (disk.isFull) throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
-  };
-  const readFileSync = (...args: Parameters<typeof real.readFileSync>) => {
-    if (disk.isUnreadable) throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
-    return real.readFileSync(...args);
-  };
-  return { ...real, writeFileSync, readFileSync };
-});
+const real = { writeFileSync: fs.writeFileSync, readFileSync: fs.readFileSync };
+const disk = { isFull: false, isUnreadable: false };
 
 let folder = "";
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "sandgate-disk-"));
+  // What a full disk does: the file is made, its bytes are not written.
+  vi.spyOn(fs, "writeFileSync").mockImplementation((path, text, options) => {
+    real.writeFileSync(path, disk.isFull ? "" : text, options);
+    if (disk.isFull) throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+  });
+  vi.spyOn(fs, "readFileSync").mockImplementation((...args) => {
+    if (disk.isUnreadable) throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
+    return real.readFileSync(...args);
+  });
+  // So that who imported these by name, before or after this file, has them too, and loses them again below.
+  syncBuiltinESMExports();
 });
 afterEach(() => {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
   disk.isFull = false;
   disk.isUnreadable = false;
   rmSync(folder, { recursive: true, force: true });

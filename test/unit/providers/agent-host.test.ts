@@ -1,5 +1,5 @@
 import { createServer, type RequestListener, type Server } from "node:http";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { HostCode, newHostId, newSandboxId, newTenantId } from "#contract/ids";
 import { signatureHeader, unsignedPayload } from "#contract/signature";
 import { boundStream } from "#worker/bytes";
@@ -130,6 +130,33 @@ describe.each([
     const far = { ...place, url: "http://192.0.2.1:9" };
     const body = { stream: new Blob([new Uint8Array(100_000)]).stream() };
     expect((await errorOf(provider.writeFile(far, "a", body, call))).code).toBe("internal");
+  });
+
+  test("a long body of a known length is announced with it, and one that breaks off is not completed", async () => {
+    const lengths: (string | undefined)[] = [];
+    let isComplete: boolean | undefined;
+    const place = placeAt(
+      await serving((request, response) => {
+        lengths.push(request.headers["content-length"]);
+        request.on("close", () => {
+          isComplete = request.complete;
+        });
+        request.resume().on("end", () => response.end('{"path":"/a","size":1,"mode":"0644"}'));
+      }),
+    );
+    const long = new Uint8Array(200_000);
+    const body = { stream: new Blob([long]).stream(), length: long.length };
+    await provider.writeFile(place, "a", body, call);
+    expect([lengths, isComplete]).toEqual([["200000"], true]);
+
+    let pulls = 0;
+    const broken = new ReadableStream<Uint8Array>({
+      pull: (c) => (pulls++ < 3 ? c.enqueue(long) : c.error(new Error("ECONNRESET"))),
+    });
+    const stream = boundStream(broken, 1_000_000);
+    expect((await errorOf(provider.writeFile(place, "a", { stream }, call))).code).toBe("request_timeout");
+    await vi.waitUntil(() => isComplete === false);
+    expect(lengths).toEqual(["200000", undefined]);
   });
 
   test("an upload that grows past its limit is payload_too_large, not a host that is away", async () => {

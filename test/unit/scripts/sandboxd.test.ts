@@ -2,12 +2,19 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Runner } from "#templates/runner";
 import { ensureSandboxd } from "../../../scripts/start/sandboxd.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "sandgate-sources-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+let folder = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "sandgate-sources-"));
+  writeFileSync(
+    join(folder, "Makefile"),
+    "build/sandboxd: main.c\n\tmkdir -p build\n\tcp main.c build/sandboxd\n",
+  );
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const unused = () => Promise.reject(new Error("not needed here"));
 const runner: Runner = {
@@ -20,10 +27,6 @@ const ensure = (by = runner) => ensureSandboxd({ runner: by, report: () => undef
 
 test("sources that changed are compiled, however old their times are", async () => {
   const source = join(folder, "main.c");
-  writeFileSync(
-    join(folder, "Makefile"),
-    "build/sandboxd: main.c\n\tmkdir -p build\n\tcp main.c build/sandboxd\n",
-  );
   writeFileSync(source, "one");
   expect(await ensure()).toEqual({ path: join(folder, "build", "sandboxd"), built: true });
   expect((await ensure()).built).toBe(false);
@@ -36,7 +39,9 @@ test("sources that changed are compiled, however old their times are", async () 
 });
 
 test("two that find changed sources at once compile them once", async () => {
-  writeFileSync(join(folder, "main.c"), "three");
+  writeFileSync(join(folder, "main.c"), "one");
+  await ensure();
+  writeFileSync(join(folder, "main.c"), "two");
   let runs = 0;
   const counted: Runner = {
     ...runner,

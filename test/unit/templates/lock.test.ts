@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { withLock } from "#templates/lock";
+import { clearStale, withLock } from "#templates/lock";
 
 let folder = "";
 beforeEach(async () => {
@@ -42,6 +42,42 @@ test("two pieces of work under one lock do not overlap, and the lock is gone aft
 test("the lock of a process that is gone is taken over, also when its pid lives on in another", async () => {
   await writeFile(join(folder, "x.lock"), `${process.pid} 1`);
   expect(await withLock(lock(), async () => "done")).toBe("done");
+});
+
+test("the lock of a process that was killed while it took one over is taken over too", async () => {
+  for (const name of ["x.lock", "x.lock.left"]) await writeFile(join(folder, name), `${process.pid} 1`);
+  expect(await withLock(lock(), async () => "done")).toBe("done");
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test("of many that find the lock of a process that is gone, one at a time works", async () => {
+  let working = 0;
+  let most = 0;
+  let done = 0;
+  for (let round = 0; round < 10; round++) {
+    await writeFile(join(folder, "x.lock"), `${process.pid} 1`);
+    const contenders = Array.from({ length: 8 }, () =>
+      withLock({ ...lock(), pollMs: 1 }, async () => {
+        most = Math.max(most, ++working);
+        await readdir(folder);
+        working--;
+        done++;
+      }),
+    );
+    await Promise.all(contenders);
+  }
+  expect([most, done]).toEqual([1, 80]);
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test("a lock that was found to be left, but that another has taken over meanwhile, stays theirs", async () => {
+  const { path } = lock();
+  await withLock(lock(), async () => {
+    const theirs = await readFile(path, "utf8");
+    await clearStale(path, `${process.pid} 1`, "999999 1");
+    expect(await readFile(path, "utf8")).toBe(theirs);
+  });
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test("work that fails gives the lock back", async () => {

@@ -1,6 +1,7 @@
 import { limits } from "#contract/limits";
 import { type Bytes, boundStream, brokenOff, inTime, readBounded, tooLarge } from "../bytes.ts";
 import { AppError } from "../errors.ts";
+import type { FileBody } from "../providers/provider.ts";
 import { invalid } from "./query.ts";
 
 /** A byte order mark is kept, and is then no JSON; bytes that are not UTF-8 are refused. */
@@ -48,13 +49,16 @@ async function arriving<T>(reading: Promise<T>): Promise<T> {
 }
 
 /**
- * A body of bytes as a stream that breaks off when it grows past `maxBytes`.
+ * A body of bytes as a stream: as it comes when its length is declared, since a server delivers no more than that;
+ * else one that breaks off when it grows past `maxBytes`.
  * @throws AppError `payload_too_large` at once when that much is declared, `unsupported_media_type`
  */
-export function openBytes(request: Request, maxBytes: number): ReadableStream<Uint8Array> {
+export function openBytes(request: Request, maxBytes: number): FileBody {
   refuseEncoding(request);
-  if ((declaredLength(request) ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  return request.body ? boundStream(request.body, maxBytes) : new ReadableStream({ start: (c) => c.close() });
+  const length = declaredLength(request);
+  if ((length ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  if (!request.body) return { stream: new ReadableStream({ start: (c) => c.close() }) };
+  return length === null ? { stream: boundStream(request.body, maxBytes) } : { stream: request.body, length };
 }
 
 function declaredLength(request: Request): number | null {

@@ -27,7 +27,8 @@ export type FileContent = {
 /** The headers of the caller's request that say which part of a file is wanted, and when none is. */
 export const readHeaders = ["range", "if-range", "if-none-match", "if-modified-since"] as const;
 export type ReadWish = { headOnly: boolean; headers: Partial<Record<(typeof readHeaders)[number], string>> };
-export type FileBody = { stream: ReadableStream<Uint8Array> };
+/** `length` is what its sender declared, where the server that took it holds the sender to that. */
+export type FileBody = { stream: ReadableStream<Uint8Array>; length?: number };
 export type ArchiveWish = { path: string; isGzip: boolean };
 
 /**

@@ -29,7 +29,7 @@ export function mountFiles(app: App, deps: Deps): void {
     return fileAnswer(await readSandboxFile(deps, ctx, id, { path: query.path, headOnly, headers }));
   });
   mount(app, deps, "writeFile", ({ ctx, id, query, body }) =>
-    writeSandboxFile(deps, ctx, id, { path: query.path, stream: body }),
+    writeSandboxFile(deps, ctx, id, { path: query.path, body }),
   );
   mount(app, deps, "deleteFile", ({ ctx, id, query }) =>
     deleteSandboxFile(deps, ctx, id, { path: query.path, recursive: query.recursive === "true" }),
@@ -45,7 +45,7 @@ export function mountFiles(app: App, deps: Deps): void {
   mount(app, deps, "writeArchive", ({ ctx, id, query, body, request }) => {
     const [type = ""] = typesIn(request.headers.get("content-type"));
     const isGzip = gzipTypes.includes(type);
-    return writeSandboxArchive(deps, ctx, id, { path: query.path, isGzip, stream: body });
+    return writeSandboxArchive(deps, ctx, id, { path: query.path, isGzip, body });
   });
 }
 

@@ -13,6 +13,7 @@ import { requireCaller } from "../middleware/caller.ts";
 import { answerProblem } from "../middleware/problem.ts";
 import { invalid, parseQuery, parseWith, withMetadata } from "../middleware/query.ts";
 import type { HonoContext, HonoEnv } from "../middleware/state.ts";
+import type { FileBody } from "../providers/provider.ts";
 
 export type App = Hono<HonoEnv>;
 export type MountDeps = {
@@ -34,7 +35,7 @@ export type Input<N extends ApiName> = {
       ? SandboxId
       : undefined;
   query: Parsed<Row<N>, "query">;
-  body: Row<N> extends { rawBodyMaxBytes: number } ? ReadableStream<Uint8Array> : Parsed<Row<N>, "body">;
+  body: Row<N> extends { rawBodyMaxBytes: number } ? FileBody : Parsed<Row<N>, "body">;
   /** For `once`, on rows that make something. */
   asked: Row<N> extends { isIdempotent: true } ? Asked : undefined;
   /** What few handlers look at: headers, the method of a HEAD, and parts of the path other than the sandbox. */

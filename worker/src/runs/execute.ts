@@ -126,7 +126,7 @@ async function writeFiles(deps: ExecuteDeps, ctx: Ctx, sandbox: Sandbox, input: 
   const inTime: Ctx = { ...ctx, signal: () => late };
   for (const file of all) {
     const stream = new Blob([bytesOf(file)]).stream();
-    await writeSandboxFile(deps, inTime, sandbox.id, { path: file.path, stream });
+    await writeSandboxFile(deps, inTime, sandbox.id, { path: file.path, body: { stream } });
   }
 }
 

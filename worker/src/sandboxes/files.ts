@@ -4,11 +4,11 @@ import { limits } from "#contract/limits";
 import type { Ctx } from "../context.ts";
 import type { Db } from "../db/client.ts";
 import type { Directory } from "../hosts/directory.ts";
-import type { ArchiveWish, FileContent, ReadWish, SandboxProvider } from "../providers/provider.ts";
+import type { ArchiveWish, FileBody, FileContent, ReadWish, SandboxProvider } from "../providers/provider.ts";
 import { onHost } from "./on-host.ts";
 
 export type FileDeps = { db: Db; directory: Directory; provider: SandboxProvider };
-type Content = { stream: ReadableStream<Uint8Array> };
+type Content = { body: FileBody };
 
 /** @throws AppError with the codes of the `readFile` row */
 export function readSandboxFile(
@@ -26,10 +26,10 @@ export function writeSandboxFile(
   deps: FileDeps,
   ctx: Ctx,
   id: SandboxId,
-  { path, stream }: Content & { path: string },
+  { path, body }: Content & { path: string },
 ): Promise<WrittenFile> {
   const call = callOf(ctx, limits.fileWriteDeadlineMs);
-  return onHost(deps, ctx, id, (place) => deps.provider.writeFile(place, path, { stream }, call));
+  return onHost(deps, ctx, id, (place) => deps.provider.writeFile(place, path, body, call));
 }
 
 /** @throws AppError with the codes of the `deleteFile` row */
@@ -70,10 +70,10 @@ export function writeSandboxArchive(
   deps: FileDeps,
   ctx: Ctx,
   id: SandboxId,
-  { stream, ...archive }: ArchiveWish & Content,
+  { body, ...archive }: ArchiveWish & Content,
 ): Promise<void> {
   const call = callOf(ctx, limits.fileWriteDeadlineMs);
-  return onHost(deps, ctx, id, (place) => deps.provider.writeArchive(place, archive, { stream }, call));
+  return onHost(deps, ctx, id, (place) => deps.provider.writeArchive(place, archive, body, call));
 }
 
 function callOf(ctx: Ctx, deadlineMs: number) {

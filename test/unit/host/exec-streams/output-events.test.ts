@@ -1,8 +1,14 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { limits } from "#contract/limits";
 import { OutputEvents } from "#host/exec-streams/output-events";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 type Emitted = { kind: string; data: string; encoding: "utf8" | "base64" };
 
@@ -14,24 +20,24 @@ function recorded(encoding?: "utf8" | "base64") {
 const bytesOf = (emitted: Emitted[], kind: string) =>
   Buffer.concat(emitted.filter((e) => e.kind === kind).map((e) => Buffer.from(e.data, e.encoding)));
 
-test("a character that comes in pieces is never cut, and other bytes are base64", async () => {
+test("a character that comes in pieces is never cut, and other bytes are base64", () => {
   const { emitted, events } = recorded();
   for (const hex of ["6772c3", "bcc39f6520f09f", "8c8d", "ff00fe", "656e6420e282"]) {
     events.push("stdout", Buffer.from(hex, "hex"));
-    await sleep(limits.outputEventMaxMs + 2);
+    vi.advanceTimersByTime(limits.outputEventMaxMs + 2);
   }
   events.end();
   const text = emitted.map(({ data, encoding }) => `${encoding} ${data}`);
   expect(text).toEqual(["utf8 gr", "utf8 üße ", "utf8 🌍", "base64 /wD+", "utf8 end ", "base64 4oI="]);
 });
 
-test("what comes after a pause is not held back, what follows on its heels is joined", async () => {
+test("what comes after a pause is not held back, what follows on its heels is joined", () => {
   const { emitted, events } = recorded();
   events.push("stdout", Buffer.from("first"));
   expect(emitted).toHaveLength(1);
   for (let i = 0; i < 100; i++) events.push("stdout", Buffer.from("x"));
   expect(emitted).toHaveLength(1);
-  await sleep(limits.outputEventMaxMs * 3);
+  vi.advanceTimersByTime(limits.outputEventMaxMs);
   expect(emitted[1]?.data).toBe("x".repeat(100));
 });
 

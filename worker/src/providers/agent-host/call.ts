@@ -1,5 +1,5 @@
 import { requestIdHeader } from "#contract/signature";
-import { type Bytes, toBytes } from "../../bytes.ts";
+import { type Bytes, brokenOff, toBytes, untilBroken } from "../../bytes.ts";
 import type { Clock } from "../../context.ts";
 import { AppError, appErrorIn } from "../../errors.ts";
 import type { HostKeys } from "../../hosts/keys.ts";
@@ -16,7 +16,8 @@ export type HostRequest = {
   generation: string;
   /** Of the caller, or about the answer; the signature does not cover them. */
   headers?: Record<string, string>;
-  body?: { content: Bytes | ReadableStream<Uint8Array>; type: string };
+  /** `length` of a stream, where it is known. */
+  body?: { content: Bytes | ReadableStream<Uint8Array>; type: string; length?: number };
 };
 
 export type Send = <T>(request: HostRequest, read: (response: Response) => Promise<T>) => Promise<T>;
@@ -41,10 +42,14 @@ export async function callHost<T>(
   // As it goes over the wire: a URL escapes more than was escaped before, such as a single quote.
   const pathAndQuery = url.pathname + url.search;
   const content = body?.content ?? null;
-  if (content instanceof ReadableStream) assertPrivateWire(url);
+  const isStream = content instanceof ReadableStream;
+  if (isStream) assertPrivateWire(url);
   const headers = await signedHeaders(deps, { place, method, pathAndQuery, generation, body: content });
   const abort = new AbortController();
-  const giveUp = () => abort.abort(new Error("The caller has gone."));
+  const giveUp = () => {
+    const gone = new Error("The caller has gone.");
+    abort.abort(isStream ? brokenOff(gone) : gone);
+  };
   const timer = setTimeout(() => abort.abort(new Error("The deadline has passed.")), call.deadlineMs);
   call.signal?.addEventListener("abort", giveUp);
   try {
@@ -56,16 +61,22 @@ export async function callHost<T>(
         ...headers,
         [requestIdHeader]: call.requestId,
         ...(body && { "content-type": body.type }),
+        ...(body?.length !== undefined && { "content-length": String(body.length) }),
       },
-      body: content,
+      // What is native to the runtime stays so: workerd itself breaks off a request whose caller has gone.
+      body:
+        isStream && body?.length === undefined
+          ? untilBroken(content, (cause) => abort.abort(cause))
+          : content,
       // Only the host itself may answer for its sandboxes.
       redirect: "manual",
       signal: abort.signal,
-      ...(content instanceof ReadableStream && { duplex: "half" as const }),
+      ...(isStream && { duplex: "half" as const }),
     });
     return await read(response);
   } catch (error) {
-    throw appErrorIn(error) ?? unreachable(error, !neverConnected(error));
+    // Not every runtime fails a request with what it was broken off for.
+    throw appErrorIn(error) ?? appErrorIn(abort.signal.reason) ?? unreachable(error, !neverConnected(error));
   } finally {
     clearTimeout(timer);
     call.signal?.removeEventListener("abort", giveUp);
