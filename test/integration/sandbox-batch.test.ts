@@ -240,7 +240,7 @@ describe("the process dies", () => {
       const batch = await batchOf(answer);
       expect([idsOf(batch), batch.items[0]?.error?.code]).toEqual([confirmed, "unavailable"]);
     }
-    expect(await stateOf(rows[0]?.id as SandboxId)).toBe("ending");
+    expect(await Promise.all(rows.map(({ id }) => stateOf(id)))).toEqual(["ending", "running", "running"]);
     await h.heartbeat({
       live: confirmed.map((id) => ({ sandboxId: id, generation: 1, expiresAtMs: rows[0]?.expiresAtMs ?? 0 })),
     });

@@ -83,6 +83,24 @@ test("a parked member is not taken for a silent one, and is thawed for a look no
   await expect.poll(() => made.shelf().available).toBe(4);
 });
 
+test("a member that is parked while it is being pinged is not taken for a silent one", async () => {
+  const made = await filled({ parkAfterMs, target: 1 });
+  const { pool, clock } = made;
+  const connection = pool.first()?.connection;
+  if (!connection) throw new Error("There is no member.");
+  let beLate: () => void = () => undefined;
+  const late = new Promise<void>((_, reject) => {
+    beLate = () => reject(new Error("late"));
+  });
+  connection.ping = () => late;
+  const checked = pool.checkHealth(5_000);
+  clock.nowMs += parkAfterMs;
+  await pool.tend();
+  beLate();
+  await checked;
+  expect([connection.isOpen, made.shelf()]).toMatchObject([true, { available: 1, parked: 1 }]);
+});
+
 test("a parked member whose container is gone is replaced, though it cannot tell by itself", async () => {
   const made = await filled({ parkAfterMs });
   const { pool, clock, runtime } = made;

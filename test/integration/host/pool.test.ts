@@ -166,6 +166,7 @@ test("each template has a shelf of its own; starts at once and the cost ceiling 
     await runtime.starts[done]?.succeed();
   }
   await expect.poll(() => pool.state().map(({ available }) => available)).toEqual([4, 2]);
+  expect(pool.state().map(({ target }) => target)).toEqual([4, 2]);
   const { member, isWarm } = await pool.take("other", "a tenant", 1_000);
   expect([member.template, member.templateDigest, isWarm]).toEqual(["other", "digest-2", true]);
   await expect(pool.take("unknown", "a tenant", 1_000)).rejects.toMatchObject({ code: "no_capacity" });

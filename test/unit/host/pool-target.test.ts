@@ -5,14 +5,17 @@ import { endsWanted } from "#host/pool/shrink";
 import { type TargetFacts, targetOf } from "#host/pool/target";
 
 const count = fc.integer({ min: 0, max: 200 });
-const rate = fc.double({ min: 0, max: 1_000, noNaN: true });
+const rate = fc.oneof(
+  fc.double({ min: 0, max: 20, noNaN: true }),
+  fc.double({ min: 0, max: 1_000, noNaN: true }),
+);
 const facts: fc.Arbitrary<TargetFacts> = fc.record({
   min: count,
   target: count,
   max: fc.integer({ min: 1, max: 500 }),
   ceiling: fc.oneof(count, fc.constant(Number.POSITIVE_INFINITY)),
   ratePerSecond: rate,
-  refillPerSecond: fc.double({ min: 0.01, max: 100, noNaN: true }),
+  refillPerSecond: fc.oneof(fc.constant(10), fc.double({ min: 0.01, max: 100, noNaN: true })),
   lookAheadSeconds: fc.integer({ min: 0, max: 600 }),
   isQuiet: fc.boolean(),
 });
@@ -65,6 +68,7 @@ describe("the target", () => {
     expect(targetOf({ ...calm, ratePerSecond: 0.5 })).toBe(10);
     expect(targetOf({ ...calm, ratePerSecond: 6 })).toBe(30);
     expect(targetOf({ ...calm, ratePerSecond: 20, lookAheadSeconds: 3 })).toBe(60);
+    expect(targetOf({ ...calm, ratePerSecond: 7.9, lookAheadSeconds: 3 })).toBe(24);
     expect(targetOf({ ...calm, ratePerSecond: 20 })).toBe(80);
     expect(targetOf({ ...calm, ratePerSecond: 20, ceiling: 32 })).toBe(32);
   });
