@@ -55,6 +55,21 @@ describe("a sandbox ends as crashed within seconds, its slot is free and the poo
   });
 });
 
+test("a sandbox whose daemon stops answering says that a command's outcome is not known, and ends as crashed", async () => {
+  const { api } = stack;
+  const bystander = (await api.create()).id;
+  const { id } = await api.create();
+  process.kill(await firstProcessOf(await containerOf(stack, id)), "SIGSTOP");
+  const answer = await api.call("POST", `/v1/sandboxes/${id}/exec`, { command: "true", timeoutMs: 500 });
+  await expectProblem(answer, 502, "exec_lost");
+  await expect
+    .poll(() => api.get(id), { timeout: 10_000 })
+    .toMatchObject({ state: "ended", endReason: "crashed" });
+  expect(await api.exec(bystander, "echo unharmed")).toMatchObject({ stdout: "unharmed\n" });
+  await expectBooksToAgree(stack, [bystander]);
+  await api.delete(bystander);
+});
+
 test("a warm sandbox that dies is replaced, and never handed out", async () => {
   const { api, dataDir } = stack;
   await expectBooksToAgree(stack, []);
