@@ -90,9 +90,12 @@ export class Outlook {
   }
 
   refillDelayMs(sinceHandOutMs: number, postponedMs: number): number {
-    const delays = this.#shelves.map((shelf) =>
-      refillDelayMs({ ...this.factsOf(shelf), sinceHandOutMs, postponedMs }),
-    );
+    const { min } = this.#deps.settings;
+    // On the way of every hand-out, so no more is looked at than is needed.
+    const delays = this.#shelves.map((shelf) => {
+      const counts = { available: shelf.available, waiting: shelf.line.length };
+      return refillDelayMs({ ...counts, min, target: this.targetOf(shelf), sinceHandOutMs, postponedMs });
+    });
     return Math.min(...delays);
   }
 
