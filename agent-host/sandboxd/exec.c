@@ -65,7 +65,7 @@ static int start(struct exec *exec) {
     spec->kill_orphans = (exec->request.flags & EXEC_FLAG_KILL_ORPHANS) != 0;
     spec->uid = tenant.uid;
     spec->gid = tenant.gid;
-    int error = exec_open_pipes(exec, tenant.null_fd) ? exec_spawn(exec) : errno;
+    int error = exec_open_io(exec, tenant.null_fd) ? exec_spawn(exec) : errno;
     exec_close_child_ends(exec, tenant.null_fd);
     return error;
 }
@@ -106,20 +106,30 @@ static void on_exec(const struct frame *frame) {
 }
 
 static void on_kill(struct exec *exec, const struct frame *frame) {
-    uint64_t signal = 0;
+    uint64_t signal = 0, is_tree = 0;
     struct field_reader reader = fields_of(frame->payload, frame->length);
     struct field field;
     enum field_result result;
-    while ((result = field_next(&reader, &field)) == FIELD_READY)
+    while ((result = field_next(&reader, &field)) == FIELD_READY) {
         if (field.tag == FIELD_SIGNAL && !field_number(&field, 4, &signal)) break;
+        if (field.tag == FIELD_IS_TREE && !field_number(&field, 2, &is_tree)) break;
+    }
     if (result != FIELD_DONE || signal < 1 || signal > 64) {
         link_fail("bad kill");
         return;
     }
     exec->killed_by = (int)signal;
-    // SIGKILL ends the whole tree; any other signal goes to the process group of the main process while it lives.
-    if (signal != SIGKILL) atomic_fetch_or(&exec->job.signal_requests, RAW_SIGNAL_BIT(signal));
+    // SIGKILL ends the whole tree; any other signal goes, while the main process lives, to its group or to its tree.
+    atomic_ulong *requests = is_tree != 0 ? &exec->job.tree_signal_requests : &exec->job.signal_requests;
+    exec->has_signalled_tree |= is_tree != 0;
+    if (signal != SIGKILL) atomic_fetch_or(requests, RAW_SIGNAL_BIT(signal));
     exec_wake_supervisor(exec, signal == SIGKILL ? REQUEST_KILL_TREE : 0);
+}
+
+static void on_resize(struct exec *exec, const struct frame *frame) {
+    uint16_t width, height;
+    if (!terminal_size_parse(frame->payload, frame->length, &width, &height)) link_fail("bad resize");
+    else exec_resize_terminal(exec, width, height);
 }
 
 void exec_on_frame(const struct frame *frame) {
@@ -131,6 +141,7 @@ void exec_on_frame(const struct frame *frame) {
     if (exec == NULL) return; // it has just ended here, and the host does not know yet
     if (frame->type == FRAME_STDIN) exec_on_stdin(exec, frame);
     else if (frame->type == FRAME_STDIN_END) exec_end_stdin(exec);
+    else if (frame->type == FRAME_RESIZE) on_resize(exec, frame);
     else on_kill(exec, frame);
 }
 

@@ -96,15 +96,9 @@ static bool open_pipe(int *parent_end, int *child_end, bool child_reads) {
     return fcntl(*parent_end, F_SETFL, O_NONBLOCK) == 0;
 }
 
-bool exec_open_pipes(struct exec *exec, int null_fd) {
+static bool open_pipes(struct exec *exec, int null_fd) {
     struct job_spec *spec = &exec->job.spec;
-    for (int i = 0; i < 2; i++) {
-        exec->outputs[i] = (struct output){
-            .source = {.fd = -1, .ready = on_output}, .exec = exec, .frame_type = i == 0 ? FRAME_STDOUT : FRAME_STDERR};
-    }
-    exec->input = (struct input){.source = {.fd = -1, .ready = on_input}, .exec = exec, .ended = true};
     spec->stdin_fd = null_fd;
-    spec->stdout_fd = spec->stderr_fd = -1;
     if (!open_pipe(&exec->outputs[0].source.fd, &spec->stdout_fd, false)) return false;
     if (!open_pipe(&exec->outputs[1].source.fd, &spec->stderr_fd, false)) return false;
     if ((exec->request.flags & EXEC_FLAG_STDIN) == 0) return true;
@@ -113,10 +107,24 @@ bool exec_open_pipes(struct exec *exec, int null_fd) {
     return open_pipe(&exec->input.source.fd, &spec->stdin_fd, true);
 }
 
+bool exec_open_io(struct exec *exec, int null_fd) {
+    struct job_spec *spec = &exec->job.spec;
+    for (int i = 0; i < 2; i++) {
+        exec->outputs[i] = (struct output){
+            .source = {.fd = -1, .ready = on_output}, .exec = exec, .frame_type = i == 0 ? FRAME_STDOUT : FRAME_STDERR};
+    }
+    exec->input = (struct input){.source = {.fd = -1, .ready = on_input}, .exec = exec, .ended = true};
+    spec->stdin_fd = spec->stdout_fd = spec->stderr_fd = -1;
+    spec->has_terminal = (exec->request.flags & EXEC_FLAG_PTY) != 0;
+    return spec->has_terminal ? exec_open_terminal(exec) : open_pipes(exec, null_fd);
+}
+
 void exec_close_child_ends(struct exec *exec, int null_fd) {
     // The numbers stay: the supervisor has copies of its own, and reads them from this same record.
     const struct job_spec *spec = &exec->job.spec;
     if (spec->stdin_fd != null_fd && spec->stdin_fd >= 0) close(spec->stdin_fd);
+    // A terminal is one descriptor: closed twice, the second time might meet one that the file worker has opened.
+    if (spec->has_terminal) return;
     if (spec->stdout_fd >= 0) close(spec->stdout_fd);
     if (spec->stderr_fd >= 0) close(spec->stderr_fd);
 }
@@ -137,7 +145,11 @@ void exec_resume_io(struct exec *exec) {
 }
 
 void exec_release_io(struct exec *exec) {
-    for (int i = 0; i < 2; i++) drain_adopt(&exec->outputs[i].source);
+    for (int i = 0; i < 2; i++) {
+        // A terminal whose program has ended hangs up, as the line of any terminal does.
+        if (exec->job.spec.has_terminal) source_close(&exec->outputs[i].source);
+        else drain_adopt(&exec->outputs[i].source);
+    }
     source_close(&exec->input.source);
     buffer_free(&exec->input.queue);
 }

@@ -24,6 +24,20 @@ bool path_is_valid(const struct field *field) {
     return true;
 }
 
+bool terminal_size_parse(const uint8_t *payload, size_t length, uint16_t *cols, uint16_t *rows) {
+    uint64_t width = 0, height = 0;
+    struct field_reader reader = fields_of(payload, length);
+    struct field field;
+    enum field_result result;
+    while ((result = field_next(&reader, &field)) == FIELD_READY) {
+        if (field.tag == FIELD_COLS && !field_number(&field, 2, &width)) return false;
+        if (field.tag == FIELD_ROWS && !field_number(&field, 2, &height)) return false;
+    }
+    *cols = (uint16_t)width;
+    *rows = (uint16_t)height;
+    return result == FIELD_DONE && width > 0 && height > 0;
+}
+
 struct parse {
     size_t argc, env_count, text_bytes;
     struct field cwd;
@@ -53,7 +67,7 @@ static enum exec_request_result take(struct parse *parse, const struct field *fi
         break;
     case FIELD_FLAGS:
         if (!field_number(field, 4, &parse->flags)) return EXEC_REQUEST_BAD_LAYOUT;
-        if (parse->flags & ~(uint64_t)(EXEC_FLAG_KILL_ORPHANS | EXEC_FLAG_STDIN)) return EXEC_REQUEST_BAD_VALUE;
+        if (parse->flags & ~(uint64_t)(EXEC_FLAG_KILL_ORPHANS | EXEC_FLAG_STDIN | EXEC_FLAG_PTY)) return EXEC_REQUEST_BAD_VALUE;
         break;
     }
     return EXEC_REQUEST_READY;
@@ -108,6 +122,9 @@ enum exec_request_result exec_request_parse(struct exec_request *request, const 
         if (result != EXEC_REQUEST_READY) return result;
     }
     if (parse.argc == 0) return EXEC_REQUEST_BAD_VALUE;
+    request->cols = request->rows = 0;
+    bool has_terminal = (parse.flags & EXEC_FLAG_PTY) != 0;
+    if (has_terminal && !terminal_size_parse(payload, length, &request->cols, &request->rows)) return EXEC_REQUEST_BAD_VALUE;
     size_t pointers = parse.argc + 1 + base_count + parse.env_count + 1;
     request->argv = malloc(pointers * sizeof(char *) + parse.text_bytes + parse.cwd.length + 1);
     if (request->argv == NULL) abort();

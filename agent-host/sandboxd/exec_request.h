@@ -16,6 +16,7 @@ struct exec_request {
     char **argv, **envp; // argv is the start of the one allocation that holds everything
     const char *cwd, *search_path;
     uint32_t timeout_ms, grace_ms, flags;
+    uint16_t cols, rows; // of a terminal
 };
 
 enum exec_request_result { EXEC_REQUEST_READY, EXEC_REQUEST_BAD_VALUE, EXEC_REQUEST_BAD_LAYOUT };
@@ -24,6 +25,9 @@ enum exec_request_result { EXEC_REQUEST_READY, EXEC_REQUEST_BAD_VALUE, EXEC_REQU
 enum exec_request_result exec_request_parse(struct exec_request *request, const uint8_t *payload, size_t length,
                                             char *const *base, size_t base_count);
 void exec_request_free(struct exec_request *request);
+
+/* The size of a terminal; both numbers must be there, and more than nothing. */
+bool terminal_size_parse(const uint8_t *payload, size_t length, uint16_t *cols, uint16_t *rows);
 
 /* NAME=value without NUL and with a name. */
 bool env_entry_is_valid(const struct field *field);

@@ -31,7 +31,8 @@ void exec_release_stack(struct exec *exec) {
     exec->job.stack = NULL;
     if (stack == NULL) return;
     // A supervisor that walked the process table has dirtied much of its stack: that one is given back.
-    bool is_small = !exec->job.spec.kill_orphans && (atomic_load(&exec->job.requests) & REQUEST_KILL_TREE) == 0;
+    bool is_small = !exec->job.spec.kill_orphans && (atomic_load(&exec->job.requests) & REQUEST_KILL_TREE) == 0 &&
+                    !exec->has_signalled_tree;
     if (is_small && spare_count < SPARE_STACKS_MAX) spare_stacks[spare_count++] = stack;
     else munmap(stack, STACK_MAP_BYTES);
 }

@@ -37,6 +37,7 @@ struct exec {
     bool is_announced;
     bool timed_out;
     int killed_by; // signal of the last kill frame
+    bool has_signalled_tree;
 
     struct output outputs[2];
     struct input input;
@@ -55,8 +56,12 @@ void exec_poke_spawning(struct exec *exec, uint64_t now);
 void exec_wake_supervisor(struct exec *exec, unsigned request);
 void exec_release_stack(struct exec *exec);
 
+/* exec_terminal.c: one descriptor for all three streams, and a second one of ours to write to. False with errno. */
+bool exec_open_terminal(struct exec *exec);
+void exec_resize_terminal(struct exec *exec, uint16_t cols, uint16_t rows);
+
 /* exec_io.c */
-bool exec_open_pipes(struct exec *exec, int null_fd);
+bool exec_open_io(struct exec *exec, int null_fd);
 void exec_close_child_ends(struct exec *exec, int null_fd);
 void exec_on_stdin(struct exec *exec, const struct frame *frame);
 void exec_end_stdin(struct exec *exec);

@@ -15,6 +15,7 @@ static bool host_may_send(uint8_t type, uint32_t stream) {
     case FRAME_STDIN:
     case FRAME_STDIN_END:
     case FRAME_KILL:
+    case FRAME_RESIZE:
     case FRAME_FILE_READ:
     case FRAME_FILE_WRITE:
     case FRAME_FILE_DELETE:

@@ -33,6 +33,7 @@ struct job_spec {
     const char *search_path;
     uint32_t uid, gid;
     bool kill_orphans;
+    bool has_terminal; // the three streams are one, which becomes the controlling terminal
     int stdin_fd, stdout_fd, stderr_fd;
 };
 
@@ -45,6 +46,7 @@ struct job {
     atomic_uint attempt;
     atomic_uint requests;
     atomic_ulong signal_requests; // RAW_SIGNAL_BITs for the program's process group
+    atomic_ulong tree_signal_requests; // and for all that it has started
     int child_pid; // stored by the kernel (CLONE_PARENT_SETTID)
 
     // Results, valid once `state` has left JOB_SPAWNING.

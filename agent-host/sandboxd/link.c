@@ -87,6 +87,7 @@ static void dispatch(const struct frame *frame) {
     case FRAME_STDIN:
     case FRAME_STDIN_END:
     case FRAME_KILL:
+    case FRAME_RESIZE:
         exec_on_frame(frame);
         break;
     case FRAME_FILE_READ:

@@ -20,6 +20,8 @@
 #include "loop.h"
 #include "privileges.h"
 #include "session.h"
+#include "shell.h"
+#include "watch.h"
 
 #define HOST_SOCKET "/run/sandgate/sock"
 
@@ -92,6 +94,9 @@ static void open_signals(struct source *source) {
 }
 
 int main(int argc, char **argv) {
+    // As a tenant's program, and not as PID 1.
+    if (argc == 2 && strcmp(argv[1], "session") == 0) return shell_main();
+    if (argc == 4 && strcmp(argv[1], "watch") == 0) return watch_main(argv[2], argv[3]);
     static struct source signals, notifications;
     parse_arguments(argc, argv);
     settle_signals();

@@ -1,11 +1,14 @@
-/* The wire, generation 1. worker/contract/sandboxd.ts holds the same numbers; a test compares the two. */
+/* The wire, generation 2. worker/contract/sandboxd.ts holds the same numbers; a test compares the two. */
 #ifndef SANDGATE_PROTOCOL_H
 #define SANDGATE_PROTOCOL_H
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
+#define PROTOCOL_OLDEST_VERSION 1
 #define FRAME_HEADER_BYTES 12
 #define FRAME_PAYLOAD_MAX_BYTES 262144
 #define STREAM_WINDOW_BYTES 1048576
+#define SHELL_RECORD_HEADER_BYTES 5
+#define WATCH_RECORD_HEADER_BYTES 5
 
 enum frame_type {
     FRAME_CHALLENGE = 1,
@@ -23,6 +26,7 @@ enum frame_type {
     FRAME_STDERR = 21,
     FRAME_EXIT = 22,
     FRAME_KILL = 23,
+    FRAME_RESIZE = 24,
     FRAME_FILE_READ = 32,
     FRAME_FILE_WRITE = 33,
     FRAME_FILE_STAT = 34,
@@ -47,6 +51,7 @@ enum field_tag {
     FIELD_PROOF = 7,
     FIELD_ERROR_CODE = 8,
     FIELD_MESSAGE = 9,
+    FIELD_NEWEST_VERSION = 10,
     FIELD_ARGV = 16,
     FIELD_ENV = 17,
     FIELD_CWD = 18,
@@ -58,6 +63,9 @@ enum field_tag {
     FIELD_SIGNAL = 24,
     FIELD_REASON = 25,
     FIELD_DURATION_MICROS = 26,
+    FIELD_IS_TREE = 27,
+    FIELD_COLS = 28,
+    FIELD_ROWS = 29,
     FIELD_PATH = 32,
     FIELD_OFFSET = 33,
     FIELD_LENGTH = 34,
@@ -79,6 +87,29 @@ enum field_tag {
 enum exec_flag {
     EXEC_FLAG_KILL_ORPHANS = 1,
     EXEC_FLAG_STDIN = 2,
+    EXEC_FLAG_PTY = 4,
+};
+
+enum shell_record {
+    SHELL_RECORD_STDOUT = 1,
+    SHELL_RECORD_STDERR = 2,
+    SHELL_RECORD_STATUS = 3,
+};
+
+enum watch_record {
+    WATCH_RECORD_READY = 1,
+    WATCH_RECORD_CREATE = 2,
+    WATCH_RECORD_WRITE = 3,
+    WATCH_RECORD_REMOVE = 4,
+    WATCH_RECORD_RENAME = 5,
+    WATCH_RECORD_CHMOD = 6,
+    WATCH_RECORD_OVERFLOW = 7,
+    WATCH_RECORD_END = 8,
+    WATCH_RECORD_REFUSED = 9,
+};
+
+enum watch_flag {
+    WATCH_FLAG_FOLDER = 1,
 };
 
 enum entry_type {

@@ -54,22 +54,25 @@ static void put_proof(struct field_writer *hello, const uint8_t nonce[NONCE_BYTE
 
 static void on_challenge(const struct frame *frame) {
     const uint8_t *nonce = NULL;
-    uint64_t version = 0;
+    uint64_t version = 0, newest = 0;
     struct field_reader reader = fields_of(frame->payload, frame->length);
     struct field field;
     enum field_result result;
     while ((result = field_next(&reader, &field)) == FIELD_READY) {
         if (field.tag == FIELD_VERSION && !field_number(&field, 2, &version)) break;
+        if (field.tag == FIELD_NEWEST_VERSION && !field_number(&field, 2, &newest)) break;
         if (field.tag != FIELD_NONCE) continue;
         if (field.length != NONCE_BYTES) break;
         nonce = field.bytes;
     }
-    if (session.greeted || result != FIELD_DONE || nonce == NULL || version != PROTOCOL_VERSION) {
+    if (session.greeted || result != FIELD_DONE || nonce == NULL || version != PROTOCOL_OLDEST_VERSION) {
         link_fail("bad challenge");
         return;
     }
     struct field_writer hello = {.length = 0};
-    put_number(&hello, FIELD_VERSION, PROTOCOL_VERSION, 2);
+    // A host that names no newest version is of the first generation.
+    if (newest < PROTOCOL_OLDEST_VERSION) newest = PROTOCOL_OLDEST_VERSION;
+    put_number(&hello, FIELD_VERSION, newest < PROTOCOL_VERSION ? newest : PROTOCOL_VERSION, 2);
     put_bytes(&hello, FIELD_MEMBER_ID, session.member_id, MEMBER_ID_BYTES);
     if (session.configured) put_proof(&hello, nonce);
     link_send_fields(FRAME_HELLO, 0, &hello);

@@ -131,6 +131,8 @@ static void pass_signals(const struct supervision *supervision) {
         if (wanted & RAW_SIGNAL_BIT(signal)) raw2(SYS_kill, -job->child_pid, signal);
         wanted &= ~RAW_SIGNAL_BIT(signal);
     }
+    wanted = atomic_exchange(&job->tree_signal_requests, 0);
+    if (wanted != 0 && !supervision->main_ended) tree_signal(wanted);
 }
 
 /* Reports how the program ended, with its tree if that was asked, and leaves when nobody needs it any more. */

@@ -3,6 +3,7 @@
  * raw system calls only, nothing written but the job record. The bounding set, securebits, groups, no_new_privs,
  * rlimits and umask were settled once for the whole daemon (privileges.c) and are inherited.
  */
+#include <asm/ioctls.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -105,6 +106,8 @@ int tenant_main(void *argument) {
     const struct job_spec *spec = &job->spec;
     long error = raw0(SYS_setsid);
     if (error < 0) return fail(job, STAGE_PRIVILEGES, error);
+    error = spec->has_terminal ? raw3(SYS_ioctl, 0, TIOCSCTTY, 0) : 0;
+    if (error != 0) return fail(job, STAGE_SETUP, error);
     error = offer_to_oom_killer();
     if (error != 0) return fail(job, STAGE_PRIVILEGES, error);
     error = yield_to_supervisors();

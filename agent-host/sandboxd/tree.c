@@ -55,6 +55,19 @@ static bool reap_all(tree_reaped *reaped, void *context) {
     }
 }
 
+static void signal_met(void *context, int pid) {
+    uint64_t signals = *(const uint64_t *)context;
+    for (int signal = 1; signals != 0; signal++) {
+        if (signals & RAW_SIGNAL_BIT(signal)) raw2(SYS_kill, pid, signal);
+        signals &= ~RAW_SIGNAL_BIT(signal);
+    }
+}
+
+void tree_signal(uint64_t signals) {
+    struct process_table table;
+    process_table_scan(&table, (int)raw0(SYS_getpid), signal_met, &signals);
+}
+
 bool tree_kill(int group, tree_reaped *reaped, void *context) {
     struct process_table table;
     int self = (int)raw0(SYS_getpid);

@@ -31,6 +31,9 @@ typedef void tree_reaped(void *context, int pid, int wait_status);
  */
 bool tree_kill(int group, tree_reaped *reaped, void *context);
 
+/* Sends the signals, as RAW_SIGNAL_BITs, to every descendant of the calling process that it meets in one pass. */
+void tree_signal(uint64_t signals);
+
 #define TREE_KILL_LIMIT_MS 3000
 #define TREE_PROCESSES_MAX 2048
 

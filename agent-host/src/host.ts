@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
@@ -18,13 +17,16 @@ import { Pool } from "./pool/pool.ts";
 import { poolSettingsOf } from "./pool/settings.ts";
 import { inspectEngine } from "./preflight/engine.ts";
 import type { Finding } from "./preflight/finding.ts";
-import { propagationOf } from "./preflight/member.ts";
 import { createMemberFolders } from "./runtime/docker/folder.ts";
 import { DockerRuntime } from "./runtime/docker/runtime.ts";
 import type { Architecture } from "./runtime/docker/seccomp.ts";
 import type { Member, Runtime } from "./runtime/runtime.ts";
+import type { DiskRoom } from "./sandboxes/create.ts";
 import { Registry } from "./sandboxes/registry.ts";
 import { createUidClaims } from "./uids/claim.ts";
+import { createDisks } from "./workspaces/disks.ts";
+import { freeDiskMiB, isShort, largestDiskMiB, readDisk } from "./workspaces/room.ts";
+import { Workspaces } from "./workspaces/workspaces.ts";
 
 export type Host = Awaited<ReturnType<typeof composeHost>>;
 
@@ -43,7 +45,7 @@ export async function composeHost(
   const machine = composeMachine(config, engine, arch);
   const leases = createLeaseStore(config.hostFolder);
   const registry = new Registry();
-  const room = composeRoom(config, registry, machine.runtime, log, now);
+  const room = composeRoom(config, registry, machine, log, now);
   const streams = new ExecStreams();
   const state = { isDraining: false, url: "" };
   const facts: HeartbeatDeps["facts"] = () => ({
@@ -99,17 +101,22 @@ function composeMachine(config: HostConfig, engine: Engine, arch: Architecture) 
   const runDir = config.settings.SANDGATE_RUN_DIR;
   const folders = createMemberFolders(runDir, hostId);
   const uids = createUidClaims(hostId);
-  const propagation = propagationOf(runDir, readFileSync("/proc/self/mountinfo", "utf8"));
+  const workspaces = new Workspaces({
+    disks: createDisks({ runDir, hostId, folder: imageFolderOf(config) }),
+    driver: config.settings.SANDGATE_WORKSPACES,
+    defaultMiB: config.settings.SANDGATE_DEFAULT_DISK_MIB,
+    memoryMiB: config.settings.SANDGATE_DEFAULT_MEMORY_MIB,
+  });
   const { sandboxdPath } = config.prepared;
-  const runtime = new DockerRuntime({ engine, hostId, folders, uids, sandboxdPath, propagation, arch });
-  return { folders, uids, runtime };
+  const runtime = new DockerRuntime({ engine, hostId, folders, uids, workspaces, sandboxdPath, arch });
+  return { folders, uids, workspaces, runtime };
 }
 
-/** The host's room: its pool, and how much memory may still be promised. */
+/** The host's room: its pool, and how much memory and disk may still be promised. */
 function composeRoom(
-  { settings, prepared }: HostConfig,
+  { settings, prepared, hostFolder }: HostConfig,
   registry: Registry,
-  runtime: DockerRuntime,
+  { runtime, workspaces }: ReturnType<typeof composeMachine>,
   log: Logger,
   now: () => number,
 ) {
@@ -125,13 +132,18 @@ function composeRoom(
   const reserveMiB = settings.SANDGATE_MEMORY_RESERVE_MIB;
   const freeMemory = () =>
     freeMemoryMiB({ ...readMachineMemory(), promisedMiB: promisedMiB(), overcommit, reserveMiB });
+  const memberMiB = settings.SANDGATE_DEFAULT_DISK_MIB;
+  const promisedDiskMiB = () =>
+    pool.unleased * memberMiB + registry.all().reduce((sum, { lease }) => sum + lease.diskMiB, 0);
+  const disk = composeDisk({ settings, hostFolder, workspaces, promisedMiB: promisedDiskMiB });
   const pool: Pool = new Pool(
     {
       runtime,
       settings: poolSettingsOf(settings, memberLimits),
       allocated: (template) => registry.countOf(template),
       isLeased: (memberId) => registry.hasMember(memberId),
-      roomByMemory: () => Math.floor(freeMemory() / memberLimits.memoryMiB),
+      roomByMemory: () =>
+        Math.floor(Math.min(freeMemory() / memberLimits.memoryMiB, disk.freeMiB() / memberMiB)),
       isBusy: () => registry.all().some(({ operations }) => operations > 0),
       now,
       log,
@@ -139,7 +151,33 @@ function composeRoom(
     prepared.templates,
   );
   const { totalMiB: memoryMiB } = readMachineMemory();
-  return { pool, memberLimits, freeMemoryMiB: freeMemory, memoryMiB, cores: availableParallelism() };
+  return { pool, memberLimits, disk, freeMemoryMiB: freeMemory, memoryMiB, cores: availableParallelism() };
+}
+
+type DiskFactsDeps = Pick<HostConfig, "settings" | "hostFolder"> & {
+  workspaces: Workspaces;
+  promisedMiB: () => number;
+};
+
+/** It may be a disk of its own: then that one's room counts. */
+const imageFolderOf = ({ hostFolder }: Pick<HostConfig, "hostFolder">) => join(hostFolder, "workspaces");
+
+/** Workspaces in memory take no disk; those on disk share what their folder is on. */
+function composeDisk({ settings, hostFolder, workspaces, promisedMiB }: DiskFactsDeps): DiskRoom {
+  const overcommit = settings.SANDGATE_DISK_OVERCOMMIT;
+  const folder = imageFolderOf({ hostFolder });
+  const isOnDisk = () => workspaces.driver === "loop";
+  const room = () => ({ ...readDisk(folder), usedMiB: workspaces.usedMiB, overcommit });
+  return {
+    memberMiB: settings.SANDGATE_DEFAULT_DISK_MIB,
+    get maxMiB() {
+      const { totalMiB } = readDisk(folder);
+      return isOnDisk() ? largestDiskMiB(totalMiB, overcommit) : Number.POSITIVE_INFINITY;
+    },
+    isShort: () => isOnDisk() && isShort(readDisk(folder).freeMiB),
+    freeMiB: () =>
+      isOnDisk() ? freeDiskMiB({ ...room(), promisedMiB: promisedMiB() }) : Number.POSITIVE_INFINITY,
+  };
 }
 
 type InspectDeps = {

@@ -2,8 +2,17 @@ import { eventStreamType, execIdHeader } from "#contract/events";
 import { ExecRequest } from "#contract/exec";
 import { EntriesQuery } from "#contract/files";
 import { HostCreate, HostPatch } from "#contract/host";
-import { ExecId, HostId, SandboxId, TenantId } from "#contract/ids";
+import { ExecId, HostId, newExecId, SandboxId, TenantId } from "#contract/ids";
+import {
+  ProcessName,
+  ProcessRequest,
+  SessionExecRequest,
+  SessionRequest,
+  SignalRequest,
+  TerminalSize,
+} from "#contract/process";
 import { canonicalRequest, signatureHeader } from "#contract/signature";
+import { WatchQuery } from "#contract/watch";
 import { fromHex, hmacMatches, sha256Hex } from "#worker/crypto";
 import { toAppError, toProblem } from "#worker/errors";
 import type { HostKeys } from "#worker/hosts/keys";
@@ -66,6 +75,8 @@ async function route(behind: SandboxProvider, place: Place, asked: Asked): Promi
     const after = Number(url.searchParams.get("after"));
     return eventsAnswer(await behind.followExec(place, ExecId.parse(execId), after, call));
   }
+  const processes = await routeProcesses(behind, place, asked);
+  if (processes) return processes;
   switch (`${request.method} ${url.pathname.replace(place.sandboxId, ":id")}`) {
     case "POST /v1/sandboxes":
       return Response.json(await behind.create(place, HostCreate.parse(json()), call), { status: 201 });
@@ -107,6 +118,10 @@ async function route(behind: SandboxProvider, place: Place, asked: Asked): Promi
       const query = EntriesQuery.parse(Object.fromEntries(url.searchParams));
       return Response.json(await behind.listEntries(place, query, call));
     }
+    case "GET /v1/sandboxes/:id/watch": {
+      const query = WatchQuery.parse(Object.fromEntries(url.searchParams));
+      return eventsAnswer({ execId: newExecId(), stream: await behind.watch(place, query, call) });
+    }
     case "GET /v1/sandboxes/:id/archive":
       return new Response(await behind.readArchive(place, archive, call));
     case "PUT /v1/sandboxes/:id/archive":
@@ -116,6 +131,60 @@ async function route(behind: SandboxProvider, place: Place, asked: Asked): Promi
       return Response.json(await behind.writeFile(place, path, { stream: new Blob([body]).stream() }, call));
     default:
       return Response.json({ code: "not_found" }, { status: 404 });
+  }
+}
+
+/** The part of a host about processes; nothing when the address is another. */
+async function routeProcesses(behind: SandboxProvider, place: Place, asked: Asked) {
+  const { request, url, body } = asked;
+  const [, sent, verb = ""] = /\/processes(?:\/(\w+))?(\/\w+)?$/.exec(url.pathname) ?? [];
+  const session = /\/sessions(?:\/(\w+)\/exec)?$/.exec(url.pathname);
+  if (session?.[1] !== undefined) {
+    const request = SessionExecRequest.parse(JSON.parse(new TextDecoder().decode(body)));
+    return Response.json(
+      await behind.execInSession(place, ProcessName.parse(session[1]), request, {
+        requestId: "req_host",
+        deadlineMs: 1_000,
+      }),
+    );
+  }
+  if (session) {
+    const request = SessionRequest.parse(JSON.parse(new TextDecoder().decode(body)));
+    const call = { requestId: "req_host", deadlineMs: 1_000 };
+    return Response.json(await behind.createSession(place, request, call), { status: 201 });
+  }
+  if (!url.pathname.includes("/processes")) return undefined;
+  const call = { requestId: "req_host", deadlineMs: 1_000 };
+  const json = () => JSON.parse(new TextDecoder().decode(body));
+  if (sent === undefined && request.method === "GET")
+    return Response.json(await behind.listProcesses(place, call));
+  if (sent === undefined) {
+    const started = await behind.startProcess(place, ProcessRequest.parse(json()), call);
+    return Response.json(started, { status: 201 });
+  }
+  const name = ProcessName.parse(sent);
+  const done = () => new Response(null, { status: 204 });
+  switch (`${request.method} ${verb}`) {
+    case "GET ":
+      return Response.json(await behind.getProcess(place, name, call));
+    case "DELETE ":
+      await behind.killProcess(place, name, call);
+      return done();
+    case "POST /stdin":
+      await behind.writeInput(place, name, { bytes: body, isLast: url.searchParams.has("close") }, call);
+      return done();
+    case "POST /resize":
+      await behind.resizeProcess(place, name, TerminalSize.parse(json()), call);
+      return done();
+    case "POST /signal":
+      await behind.signalProcess(place, name, SignalRequest.parse(json()), call);
+      return done();
+    case "GET /events": {
+      const after = Number(url.searchParams.get("after"));
+      return eventsAnswer(await behind.followProcess(place, name, after, call));
+    }
+    default:
+      return undefined;
   }
 }
 

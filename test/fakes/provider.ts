@@ -4,12 +4,23 @@ import type { EntriesQuery } from "#contract/files";
 import type { HostCreate, LiveSandbox, SandboxEnd } from "#contract/host";
 import { type ExecId, type HostId, newExecId, type SandboxId } from "#contract/ids";
 import type { MetricsSample } from "#contract/metrics";
+import type {
+  ProcessName,
+  ProcessRequest,
+  SessionExecRequest,
+  SessionRequest,
+  SignalRequest,
+  TerminalSize,
+} from "#contract/process";
 import { absolutePath } from "#contract/text";
+import type { WatchQuery } from "#contract/watch";
 import { readBounded } from "#worker/bytes";
 import { AppError, sandboxNotFound } from "#worker/errors";
-import type { ArchiveWish, Place, ReadWish, SandboxProvider } from "#worker/providers/provider";
+import type { ArchiveWish, Place, ProcessInput, ReadWish, SandboxProvider } from "#worker/providers/provider";
 import { deleteFake, listFake, packFake, readFake, unpackFake } from "./files.ts";
+import { FakeProcesses } from "./processes.ts";
 import { runProgram } from "./programs.ts";
+import { type Watcher, watchFake } from "./watch.ts";
 
 type Held = {
   hostId: HostId;
@@ -17,6 +28,8 @@ type Held = {
   files: Map<string, Uint8Array>;
   /** Of each command that was streamed. */
   events: Map<ExecId, string[]>;
+  processes: FakeProcesses;
+  watchers: Set<Watcher>;
 };
 type Verb = keyof SandboxProvider;
 type Failure = { error: unknown; isAfterwards: boolean };
@@ -67,12 +80,15 @@ export class FakeProvider implements SandboxProvider {
           spec: { ...spec },
           files: new Map(),
           events: new Map(),
+          processes: new FakeProcesses(),
+          watchers: new Set(),
         });
       }
       return {
         sandboxId: spec.sandboxId,
         generation: spec.generation,
         source: "pool" as const,
+        diskMiB: spec.diskMiB,
         leaseMs: 1,
       };
     });
@@ -142,15 +158,69 @@ export class FakeProvider implements SandboxProvider {
     });
   }
 
+  startProcess(place: Place, request: ProcessRequest) {
+    return this.run("startProcess", async () => {
+      const { spec, files, processes } = this.find(place);
+      const run = ({ stdin: _, pty: _pty, ...rest }: ProcessRequest) =>
+        runProgram({ env: spec.env, files }, rest);
+      return processes.start({ run }, request);
+    });
+  }
+
+  listProcesses(place: Place) {
+    return this.run("listProcesses", async () => ({ items: this.find(place).processes.list() }));
+  }
+
+  getProcess(place: Place, name: ProcessName) {
+    return this.run("getProcess", async () => this.find(place).processes.find(name).shown);
+  }
+
+  killProcess(place: Place, name: ProcessName) {
+    return this.run("killProcess", async () => this.find(place).processes.find(name).kill(9));
+  }
+
+  writeInput(place: Place, name: ProcessName, { bytes, isLast }: ProcessInput) {
+    return this.run("writeInput", async () => this.find(place).processes.find(name).write(bytes, isLast));
+  }
+
+  createSession(place: Place, request: SessionRequest) {
+    return this.run("createSession", async () => this.find(place).processes.openSession(request));
+  }
+
+  execInSession(place: Place, name: ProcessName, request: SessionExecRequest) {
+    return this.run("execInSession", async () => {
+      const { spec, files, processes } = this.find(place);
+      const run = ({ stdin: _, pty: _pty, ...rest }: ProcessRequest) =>
+        runProgram({ env: spec.env, files }, rest);
+      return processes.runIn({ run }, name, request);
+    });
+  }
+
+  resizeProcess(place: Place, name: ProcessName, size: TerminalSize) {
+    return this.run("resizeProcess", async () => this.find(place).processes.find(name).resize(size));
+  }
+
+  signalProcess(place: Place, name: ProcessName, { signal }: SignalRequest) {
+    return this.run("signalProcess", async () => this.find(place).processes.find(name).signal(signal));
+  }
+
+  followProcess(place: Place, name: ProcessName, after: number) {
+    return this.run("followProcess", async () => {
+      const process = this.find(place).processes.find(name);
+      return { execId: process.id, stream: process.follow(after) };
+    });
+  }
+
   readFile(place: Place, path: string, wish: ReadWish) {
     return this.run("readFile", async () => readFake(this.find(place).files, absolutePath(path), wish));
   }
 
   writeFile(place: Place, path: string, body: { stream: ReadableStream<Uint8Array> }) {
     return this.run("writeFile", async () => {
-      const { files } = this.find(place);
+      const { files, watchers } = this.find(place);
       const bytes = await readBounded(body.stream, 2 ** 31);
       files.set(absolutePath(path), bytes);
+      for (const tell of watchers) tell("create", absolutePath(path));
       return { path: absolutePath(path), size: bytes.byteLength, mode: "0644" };
     });
   }
@@ -163,6 +233,16 @@ export class FakeProvider implements SandboxProvider {
 
   listEntries(place: Place, query: EntriesQuery) {
     return this.run("listEntries", async () => listFake(this.find(place).files, query));
+  }
+
+  watch(place: Place, { path }: WatchQuery) {
+    return this.run("watch", async () => {
+      const { files, watchers } = this.find(place);
+      const watched = absolutePath(path).replace(/\/$/, "");
+      const isThere = watched === "/home/user" || [...files.keys()].some((file) => file.startsWith(watched));
+      if (!isThere) throw new AppError("file_not_found", "There is nothing at this path.");
+      return watchFake(watchers, watched);
+    });
   }
 
   readArchive(place: Place, { path }: ArchiveWish) {

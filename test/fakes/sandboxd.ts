@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { protocolVersion } from "#contract/sandboxd";
 import type { SandboxdConnection } from "#host/sandboxd/connection";
 import { SandboxdError } from "#host/sandboxd/error";
 import type { ExecExit, ExecRequest, ExecSink } from "#host/sandboxd/exec";
@@ -59,7 +60,12 @@ export class FakeSandboxd {
     const { memberId, configured } = this;
     const { sandboxId, generation } = configured ?? {};
     return {
-      hello: { memberId, ...(sandboxId && { sandboxId }), ...(generation && { generation }) },
+      hello: {
+        memberId,
+        version: protocolVersion,
+        ...(sandboxId && { sandboxId }),
+        ...(generation && { generation }),
+      },
       closed,
       get isOpen() {
         return isOpen;
@@ -127,6 +133,10 @@ export class FakeSandboxd {
       write: async (bytes: Uint8Array) => void input.push(bytes),
       endStdin: () => endInput(),
       kill: () => undefined,
+      signalTree: () => undefined,
+      resize: () => undefined,
+      takesInput: true,
+      offer: (bytes: Uint8Array) => input.push(bytes) > 0,
     };
   }
 }

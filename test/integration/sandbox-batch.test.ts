@@ -25,7 +25,13 @@ const idsOf = ({ items }: SandboxBatch) => items.flatMap(({ sandbox }) => (sandb
 const full = () => new AppError("no_capacity", "full");
 
 test("a batch makes as many as it is asked for, each its own, all of one kind", async () => {
-  const response = await post({ count: 5, template: "python", metadata: { a: "é\u0001" }, cpu: 0.5 });
+  const response = await post({
+    count: 5,
+    template: "python",
+    metadata: { a: "é\u0001" },
+    cpu: 0.5,
+    pids: 99,
+  });
   expect(response.status).toBe(201);
   const batch = await batchOf(response);
   expect([batch.created, batch.failed, new Set(idsOf(batch)).size]).toEqual([5, 0, 5]);
@@ -165,6 +171,8 @@ describe("the process dies", () => {
         state: "creating",
         cpu: 1,
         memoryMiB: 256,
+        pids: 256,
+        diskMiB: 1024,
         lifetimeSeconds: 900,
         idleSeconds: 300,
         metadata: {},

@@ -1,4 +1,14 @@
 import type { ExecRequest, ExecResult } from "#contract/exec";
+import type {
+  Process,
+  ProcessList,
+  ProcessRequest,
+  SessionExecRequest,
+  SessionRequest,
+  SessionResult,
+  SignalRequest,
+  TerminalSize,
+} from "#contract/process";
 import type { CreateSandbox, Sandbox } from "#contract/sandbox";
 import { eventsOf, type ServerEvent } from "./events.ts";
 
@@ -68,6 +78,49 @@ export class Api {
     const headers = after === undefined ? undefined : { "last-event-id": String(after) };
     return this.#streamed(`/v1/sandboxes/${id}/exec/${execId}`, headers ? { headers } : {});
   }
+  async start(id: string, request: ProcessRequest): Promise<Process> {
+    return (await this.#ok("POST", `/v1/sandboxes/${id}/processes`, request)).json() as Promise<Process>;
+  }
+  async processes(id: string): Promise<Process[]> {
+    const response = await this.#ok("GET", `/v1/sandboxes/${id}/processes`);
+    return ((await response.json()) as ProcessList).items;
+  }
+  async process(id: string, name: string | number): Promise<Process> {
+    return (await this.#ok("GET", processPath(id, name))).json() as Promise<Process>;
+  }
+  async killProcess(id: string, name: string | number): Promise<void> {
+    await this.#ok("DELETE", processPath(id, name));
+  }
+  /** Bytes for its input, and its end where `query` says so. */
+  async input(id: string, name: string | number, bytes: Uint8Array | string, query = ""): Promise<void> {
+    await this.#ok("POST", `${processPath(id, name)}/stdin${query}`, bytes);
+  }
+  async signal(id: string, name: string | number, request: SignalRequest): Promise<void> {
+    await this.#ok("POST", `${processPath(id, name)}/signal`, request);
+  }
+  async openSession(id: string, request: SessionRequest = {}): Promise<Process> {
+    return (await this.#ok("POST", `/v1/sandboxes/${id}/sessions`, request)).json() as Promise<Process>;
+  }
+  async inSession(
+    id: string,
+    session: string,
+    command: string,
+    over: Partial<SessionExecRequest> = {},
+  ): Promise<SessionResult> {
+    const path = `/v1/sandboxes/${id}/sessions/${session}/exec`;
+    return (await this.#ok("POST", path, { command, ...over })).json() as Promise<SessionResult>;
+  }
+  async resize(id: string, name: string | number, size: TerminalSize): Promise<void> {
+    await this.#ok("POST", `${processPath(id, name)}/resize`, size);
+  }
+  /** Reads what a process prints, after an event. */
+  async attach(id: string, name: string | number, after = 0): Promise<Stream> {
+    return this.#streamed(`${processPath(id, name)}/events?after=${after}`, {});
+  }
+  async watch(id: string, path: string, recursive = false): Promise<Stream> {
+    const query = new URLSearchParams({ path, ...(recursive && { recursive: "true" }) });
+    return this.#streamed(`/v1/sandboxes/${id}/watch?${query}`, {});
+  }
   async #streamed(path: string, init: RequestInit & { headers?: Record<string, string> }): Promise<Stream> {
     const abort = new AbortController();
     const response = await fetch(this.url + path, {
@@ -98,4 +151,5 @@ export class Api {
   }
 }
 
+const processPath = (id: string, name: string | number) => `/v1/sandboxes/${id}/processes/${name}`;
 const filesPath = (id: string, path: string) => `/v1/sandboxes/${id}/files?path=${encodeURIComponent(path)}`;

@@ -15,6 +15,7 @@ import { FakeRuntime } from "../fakes/runtime.ts";
 import { stillPool } from "./pool-settings.ts";
 
 const limits = stillPool.memberLimits;
+const memberDiskMiB = 1024;
 export const baseTemplate = { name: "base", digest: "digest-1", image: "image-1" };
 
 type Options = {
@@ -25,6 +26,8 @@ type Options = {
   /** Memory that may be promised in all, in place of an amount that is always free. */
   promisableMiB?: number;
   readyCommand?: string;
+  freeDiskMiB?: number;
+  isDiskShort?: boolean;
 };
 
 /** A host without HTTP over a fake machine; a second one with the same folder and runtime is its restart. */
@@ -65,6 +68,12 @@ export function hostHarness(options: Options = {}) {
     memberLimits: limits,
     waitMs: 20_000,
     freeMemoryMiB,
+    disk: {
+      memberMiB: memberDiskMiB,
+      maxMiB: 65_536,
+      isShort: () => options.isDiskShort ?? false,
+      freeMiB: () => options.freeDiskMiB ?? 100_000,
+    },
     now: () => clock.nowMs,
     onEnd: () => {
       ends++;
@@ -108,6 +117,8 @@ export function hostCreate(nowMs: number, over: Partial<HostCreate> = {}): HostC
     template: "base",
     cpu: 1,
     memoryMiB: 256,
+    pids: 256,
+    diskMiB: memberDiskMiB,
     env: {},
     idleSeconds: 300,
     expiresAtMs: nowMs + 900_000,

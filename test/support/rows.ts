@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import { type ApiName, type ApiRow, api, genericErrors } from "#contract/api";
 import { errorTable } from "#contract/errors";
+import { Process } from "#contract/process";
 import { Run } from "#contract/run";
 import { type Harness, problemOf } from "./harness.ts";
 
@@ -11,16 +12,30 @@ export const guardedRows = (Object.entries(api) as [ApiName, ApiRow][]).filter(
 export const jsonType = { "content-type": "application/json" };
 
 /** Something of a tenant for every `:id` to stand for, so that no row is refused for its address alone. */
-export type Owned = { sandboxId: string; runId: string };
+export type Owned = { sandboxId: string; runId: string; processId: string; sessionId: string };
 
 export async function ownedBy(h: Harness): Promise<Owned> {
   const { id } = await h.create();
   const begun = await h.send("POST", "/v1/runs?wait=10", { key: h.key, json: { command: "echo" } });
-  return { sandboxId: id, runId: Run.parse(await begun.json()).id };
+  const started = await h.send("POST", `/v1/sandboxes/${id}/processes`, {
+    key: h.key,
+    json: { command: "sleep 1000", pty: { cols: 80, rows: 24 } },
+  });
+  const opened = await h.send("POST", `/v1/sandboxes/${id}/sessions`, { key: h.key, json: {} });
+  return {
+    sandboxId: id,
+    runId: Run.parse(await begun.json()).id,
+    processId: Process.parse(await started.json()).id,
+    sessionId: Process.parse(await opened.json()).id,
+  };
 }
 
-export function pathOf(row: ApiRow, { sandboxId, runId }: Owned): string {
-  return row.path.replace("/runs/:id", `/runs/${runId}`).replace("/sandboxes/:id", `/sandboxes/${sandboxId}`);
+export function pathOf(row: ApiRow, { sandboxId, runId, processId, sessionId }: Owned): string {
+  return row.path
+    .replace("/runs/:id", `/runs/${runId}`)
+    .replace("/sandboxes/:id", `/sandboxes/${sandboxId}`)
+    .replace(":processId", processId)
+    .replace(":sessionId", sessionId);
 }
 
 /** The example of a row, as its tenant sends it. */

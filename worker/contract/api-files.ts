@@ -1,6 +1,7 @@
 import { type ApiRow, onSandbox, sandbox } from "./api-row.ts";
 import { ArchiveQuery, DeleteQuery, EntriesQuery, EntryPage, FileQuery, WrittenFile } from "./files.ts";
 import { limits } from "./limits.ts";
+import { WatchQuery } from "./watch.ts";
 
 const onFile = [
   ...onSandbox,
@@ -94,6 +95,18 @@ export const fileRows = {
         ],
       },
     },
+  },
+  watchFiles: {
+    method: "get",
+    path: `${sandbox}/watch`,
+    resultType: "text/event-stream",
+    summary: "Watch a file or a folder for changes",
+    scope: "files:read",
+    tokens: 1,
+    query: WatchQuery,
+    status: 200,
+    errors: [...onFile, "watch_limit", "process_limit", "exec_interrupted", "sandbox_outdated", "exec_lost"],
+    example: { query: { path: "/home/user", recursive: "true" } },
   },
   readArchive: {
     method: "get",

@@ -15,7 +15,7 @@ export type Scope = (typeof scopes)[number];
 /** One public endpoint. Registration, validation, documentation and the security suite all read the row. */
 export type ApiRow = {
   method: "get" | "post" | "put" | "patch" | "delete";
-  /** `:id` stands for a sandbox id, `:execId` for a command's. */
+  /** `:id` stands for a sandbox id, `:execId` for a command's, `:processId` and `:sessionId` for a process'. */
   path: string;
   summary: string;
   /** `null` = open to everyone. */

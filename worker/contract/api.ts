@@ -1,4 +1,5 @@
 import { fileRows } from "./api-files.ts";
+import { processRows } from "./api-processes.ts";
 import { type ApiRow, onSandbox, sandbox } from "./api-row.ts";
 import { onMaking, runRows } from "./api-runs.ts";
 import { serviceRows } from "./api-service.ts";
@@ -17,6 +18,8 @@ const exampleSandbox = {
   state: "running",
   cpu: 1,
   memoryMiB: 256,
+  pids: 256,
+  diskMiB: 1024,
   lifetimeSeconds: 600,
   idleSeconds: 300,
   metadata: { purpose: "demo" },
@@ -223,6 +226,7 @@ export const api = {
     errors: [...onSandbox, "exec_not_found"],
     example: { query: { after: "0" } },
   },
+  ...processRows,
   ...fileRows,
   ...runRows,
   ...serviceRows,

@@ -66,6 +66,20 @@ export const limits = {
   batchMax: 100,
   batchParallelMax: 16,
 
+  /** Ended processes that a sandbox's list still shows, the newest, and how long what they printed is kept. */
+  processesEndedMax: 64,
+  processKeptMs: 600_000,
+  /** Watches of one sandbox at once; each of them may have 8,192 folders. */
+  watchesMax: 16,
+  terminalMaxCols: 1_000,
+  terminalMaxRows: 1_000,
+  processTagMaxChars: 128,
+  processCommandShownChars: 256,
+  /** How long input waits for a program that is behind with reading; it is taken whole or not at all. */
+  inputWaitMs: 2_000,
+  /** A tree that was killed is gone by then, or nobody can say what became of it. */
+  processKillDeadlineMs: 5_000,
+
   /** A sandbox's use is sampled this often, and this many samples are kept: ten minutes. */
   metricsSampleMs: 5_000,
   metricsSamplesMax: 120,
@@ -80,6 +94,10 @@ export const limits = {
   cpuMax: 64,
   memoryMinMiB: 128,
   memoryMaxMiB: 1_048_576,
+  pidsMin: 32,
+  pidsMax: 4096,
+  diskMinMiB: 16,
+  diskMaxMiB: 102_400,
 
   metadataFiltersMax: 4,
 

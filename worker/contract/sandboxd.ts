@@ -1,15 +1,20 @@
 import * as z from "zod";
 
 /**
- * The wire between an agent-host and the `sandboxd` inside each sandbox, generation 1.
+ * The wire between an agent-host and the `sandboxd` inside each sandbox, generation 2.
  *
  * A frame is a 12-byte little-endian header {u32 payloadLength, u8 type, u8 flags, u16 reserved = 0, u32 stream}
  * followed by the payload. Payloads are either raw bytes (`stdin`, `stdout`, `stderr`, `data`) or fields:
  * repeated {u16 tag, u32 length, bytes}. Numbers in fields are little-endian. Unknown tags are skipped, so a newer
  * host may add fields; anything else that changes raises `protocolVersion` and adds a snapshot.
+ *
+ * The host's challenge is of the oldest version and names its newest one; sandboxd answers with the newest that both
+ * speak. Generation 1 knows no `newestVersion`: it answers 1, and a host asks nothing newer of it. So sandboxes go on
+ * when their host is upgraded, and under an older host a newer sandboxd is one of generation 1.
  * `agent-host/sandboxd/protocol.h` holds the same numbers; a test compares the two with the frozen snapshot.
  */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
+export const protocolOldestVersion = 1;
 
 export const frameHeaderBytes = 12;
 /** A longer payload is a protocol error on either side: the connection is closed. */
@@ -19,7 +24,7 @@ export const streamWindowBytes = 1024 * 1024;
 
 export const frameType = {
   // Connection level (stream 0).
-  challenge: 1, // host -> sandboxd, first frame after accept: version, nonce
+  challenge: 1, // host -> sandboxd, first frame after accept: version (the oldest), newestVersion, nonce
   hello: 2, // sandboxd -> host: version, memberId and, once configured, sandboxId, generation, proof
   configure: 3, // host -> sandboxd, accepted once: sandboxId, generation, key, env*
   configured: 4, // sandboxd -> host: the configuration is in force
@@ -34,7 +39,8 @@ export const frameType = {
   stdout: 20, // raw bytes
   stderr: 21, // raw bytes
   exit: 22, // exitCode, signal, reason, durationMicros; the last frame of its stream
-  kill: 23, // host -> sandboxd: signal; the whole tree of the exec
+  kill: 23, // host -> sandboxd: signal, isTree; SIGKILL always ends the whole tree of the exec
+  resize: 24, // host -> sandboxd, since 2: cols, rows; nothing happens to an exec without a terminal
   // Files (one stream each, opened by the host).
   fileRead: 32, // path, offset, length -> fileStat, data*, end
   fileWrite: 33, // path, mode; then data*, end -> fileStat
@@ -61,6 +67,7 @@ export const fieldTag = {
   proof: 7, // HMAC-SHA256(key, nonce || memberId || sandboxId)
   errorCode: 8, // u16
   message: 9, // string, for the log
+  newestVersion: 10, // u16, since 2
   argv: 16, // string, repeated
   env: 17, // NAME=value, repeated
   cwd: 18, // absolute path
@@ -72,6 +79,9 @@ export const fieldTag = {
   signal: 24, // u32; 0 when it exited by itself
   reason: 25, // u16, exitReason
   durationMicros: 26, // u64, monotonic
+  isTree: 27, // u16, since 2: the signal goes to all that the exec has started, not to its process group
+  cols: 28, // u16, of a terminal, since 2
+  rows: 29, // u16
   path: 32, // absolute path
   offset: 33, // u64
   length: 34, // u64; absent = to the end
@@ -95,7 +105,35 @@ export const execFlag = {
   killOrphans: 1,
   /** `stdin` frames will follow; without it stdin is /dev/null. */
   stdin: 2,
+  /** Since 2: a pseudo terminal of `cols` and `rows` is all three streams; what it prints comes as `stdout`. */
+  pty: 4,
 } as const;
+
+/**
+ * What `sandboxd session`, a tenant's program, prints: {u32 length, u8 kind, bytes}. It reads {u32 length, command}.
+ * Since 2.
+ */
+export const shellRecord = { stdout: 1, stderr: 2, status: 3 } as const;
+export const shellRecordHeaderBytes = 5;
+
+/**
+ * What `sandboxd watch`, a tenant's program too, prints: {u32 length, u8 kind, payload}. The payload is u8 flags and a path
+ * relative to the watched one; of `rename` two of them with a NUL between, of `refused` an error of the table below.
+ * Since 2.
+ */
+export const watchRecord = {
+  ready: 1,
+  create: 2,
+  write: 3,
+  remove: 4,
+  rename: 5,
+  chmod: 6,
+  overflow: 7, // events were lost; the watch goes on
+  end: 8, // what was watched is gone
+  refused: 9, // the last one
+} as const;
+export const watchFlag = { folder: 1 } as const;
+export const watchRecordHeaderBytes = 5;
 
 export const entryType = { file: 0, directory: 1, symlink: 2, other: 3 } as const;
 
@@ -126,12 +164,18 @@ export const sandboxdError = {
 /** One name for each number, as the snapshot test freezes them. */
 export const protocolSnapshot = {
   protocolVersion,
+  protocolOldestVersion,
   frameHeaderBytes,
   framePayloadMaxBytes,
   streamWindowBytes,
   frameType,
   fieldTag,
   execFlag,
+  shellRecordHeaderBytes,
+  shellRecord,
+  watchRecordHeaderBytes,
+  watchRecord,
+  watchFlag,
   entryType,
   exitReason,
   sandboxdError,

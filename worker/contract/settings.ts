@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { limits } from "./limits.ts";
 import { decimal, integer, type Setting, setting, text } from "./setting.ts";
 import { type PoolPreset, poolPresets, poolSettings } from "./settings-pool.ts";
 
@@ -49,7 +50,16 @@ export const settings = {
     "256",
     "memory of a sandbox that asks for none",
   ),
-  SANDGATE_DEFAULT_PIDS: setting(integer(32, 4096), "256", "processes and threads of a sandbox"),
+  SANDGATE_DEFAULT_PIDS: setting(
+    integer(limits.pidsMin, limits.pidsMax),
+    "256",
+    "processes and threads of a sandbox that asks for none",
+  ),
+  SANDGATE_DEFAULT_DISK_MIB: setting(
+    integer(limits.diskMinMiB, limits.diskMaxMiB),
+    "1024",
+    "workspace of a sandbox that asks for none; all in the pool have it",
+  ),
   SANDGATE_DEFAULT_IDLE_SECONDS: setting(integer(10, 86400), "300", "quiet time after which a sandbox ends"),
   SANDGATE_DEFAULT_LIFETIME_SECONDS: setting(integer(10, 86400), "900", "age at which a sandbox ends"),
   SANDGATE_SWEEP_SECONDS: setting(integer(1, 3600), "30", "interval of the reconciling sweeps"),
@@ -68,6 +78,16 @@ export const settings = {
     integer(0, 1048576),
     "512",
     "available memory below which nothing new starts, MiB",
+  ),
+  SANDGATE_DISK_OVERCOMMIT: setting(
+    decimal(1, 64),
+    "2",
+    "sum of workspace sizes allowed, as a multiple of the disk that there is for them",
+  ),
+  SANDGATE_WORKSPACES: setting(
+    z.enum(["loop", "tmpfs"]),
+    "loop",
+    "where workspaces are: `loop`, images in the data folder, or `tmpfs`, memory",
   ),
   DOCKER_HOST: setting(text, "", "socket of the Docker engine; empty = the usual one"),
 } as const satisfies Record<string, Setting<unknown>>;

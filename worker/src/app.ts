@@ -10,6 +10,7 @@ import { mountHealth } from "./routes/health.ts";
 import { mountInternal } from "./routes/internal.ts";
 import { mountMetrics } from "./routes/metrics.ts";
 import type { App } from "./routes/mount.ts";
+import { mountProcesses } from "./routes/processes.ts";
 import { mountRuns } from "./routes/runs.ts";
 import { mountSandboxes } from "./routes/sandboxes.ts";
 
@@ -22,6 +23,7 @@ export function createApp(deps: Deps): App {
   mountDocuments(app, deps);
   mountSandboxes(app, deps);
   mountExec(app, deps);
+  mountProcesses(app, deps);
   mountFiles(app, deps);
   mountRuns(app, deps);
   mountInternal(app, deps);

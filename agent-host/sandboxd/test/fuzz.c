@@ -10,7 +10,9 @@
 #include "file_request.h"
 #include "frames.h"
 #include "protocol.h"
+#include "shell_line.h"
 #include "tree.h"
+#include "watch_tree.h"
 
 static void require(int claim) {
     if (!claim) abort();
@@ -22,9 +24,12 @@ static void parse_payload(const uint8_t *payload, size_t length) {
     struct exec_request request;
     if (exec_request_parse(&request, payload, length, base, 2) == EXEC_REQUEST_READY) {
         require(request.argv[0] != NULL && request.cwd[0] == '/');
+        require((request.flags & EXEC_FLAG_PTY) == 0 || (request.cols > 0 && request.rows > 0));
         for (char **entry = request.envp; *entry != NULL; entry++) require(strchr(*entry, '=') > *entry);
         exec_request_free(&request);
     }
+    uint16_t cols, rows;
+    if (terminal_size_parse(payload, length, &cols, &rows)) require(cols > 0 && rows > 0);
     struct configuration configuration;
     if (configuration_parse(&configuration, payload, length) == CONFIGURATION_READY) {
         require(strlen(configuration.sandbox_id) > 0);
@@ -36,10 +41,47 @@ static void parse_payload(const uint8_t *payload, size_t length) {
     }
 }
 
+/* A line must stay one line and hold no way out of its quotes, whatever the command is. */
+static void parse_shell(const uint8_t *bytes, size_t length) {
+    static const char nonce[] = "0123456789abcdef0123456789abcdef";
+    const uint8_t *command;
+    size_t command_length;
+    int status;
+    if (shell_answer_read(bytes, length, nonce, &status)) require(status >= 0 && status <= 255);
+    if (shell_request_read(bytes, length, &command, &command_length) != SHELL_REQUEST_READY) return;
+    require(command + command_length <= bytes + length);
+    struct buffer line = {0};
+    shell_line_put(&line, command, command_length, nonce, 0);
+    size_t quotes = 0;
+    for (size_t i = 0; i < buffer_length(&line); i++) quotes += line.bytes[i] == '\'';
+    require(quotes == 4 && memchr(line.bytes, '\n', buffer_length(&line)) == line.bytes + buffer_length(&line) - 1);
+    buffer_free(&line);
+}
+
+/* Any order of arrivals, moves and departures: a path is bounded, and no folder is ever below itself. */
+static void change_tree(const uint8_t *bytes, size_t length) {
+    static struct watch_tree tree;
+    static char path[WATCH_PATH_BYTES];
+    char name[] = "n0";
+    watch_tree_put(&tree, 1, WATCH_NO_FOLDER, "");
+    for (size_t i = 0; i + 2 < length && i < 600; i += 3) {
+        int row = bytes[i] % 16, parent = bytes[i + 1] % 16;
+        name[1] = (char)('0' + bytes[i + 2] % 8);
+        if (bytes[i] & 0x80) watch_tree_forget(&tree, 1 + row);
+        else watch_tree_put(&tree, 2 + row, parent, name);
+        int child = watch_tree_child(&tree, parent, name);
+        require(child < tree.used && tree.used <= 18);
+        if (watch_tree_path(&tree, row, name, path)) require(strlen(path) < WATCH_PATH_BYTES && path[0] != '/');
+    }
+    watch_tree_clear(&tree);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     struct proc_stat stat;
     proc_stat_parse((const char *)bytes, length, &stat);
     parse_payload(bytes, length);
+    parse_shell(bytes, length);
+    change_tree(bytes, length);
     size_t at = 0;
     struct frame frame;
     size_t needed;

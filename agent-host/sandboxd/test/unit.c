@@ -12,28 +12,10 @@
 #include "file_request.h"
 #include "frames.h"
 #include "protocol.h"
+#include "check.h"
 #include "raw.h"
 #include "sha256.h"
 #include "tree_scan.h"
-
-#define CHECK(claim)                                                         \
-    do {                                                                     \
-        if (claim) break;                                                    \
-        fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, __func__, #claim); \
-        exit(1);                                                             \
-    } while (0)
-
-static void add(struct buffer *payload, uint16_t tag, const void *bytes, size_t length) {
-    uint8_t header[FIELD_HEADER_BYTES];
-    put_le(header, tag, 2);
-    put_le(header + 2, length, 4);
-    buffer_append(payload, header, sizeof header);
-    buffer_append(payload, bytes, length);
-}
-
-static void add_text(struct buffer *payload, uint16_t tag, const char *text) {
-    add(payload, tag, text, strlen(text));
-}
 
 static void hmac_matches_openssl(void) {
     // 32 bytes of 0x0b over "Hi There", computed with OpenSSL.
@@ -94,46 +76,6 @@ static void a_field_never_reaches_beyond_its_payload(void) {
     CHECK(fields_valid(payload, 0));
     memset(payload + 2, 0xff, 4);
     CHECK(!fields_valid(payload, sizeof payload));
-}
-
-static void the_later_environment_wins_by_name(void) {
-    char *base[] = {"PATH=/base", "A=1", "AB=2"};
-    struct buffer payload = {0};
-    add_text(&payload, FIELD_ARGV, "env");
-    add_text(&payload, FIELD_ENV, "A=one");
-    add_text(&payload, FIELD_ENV, "PATH=/own");
-    add_text(&payload, FIELD_ENV, "A=two");
-    struct exec_request request;
-    CHECK(exec_request_parse(&request, payload.bytes, buffer_length(&payload), base, 3) == EXEC_REQUEST_READY);
-    CHECK(strcmp(request.envp[0], "PATH=/own") == 0);
-    CHECK(strcmp(request.envp[1], "A=two") == 0);
-    CHECK(strcmp(request.envp[2], "AB=2") == 0);
-    CHECK(request.envp[3] == NULL);
-    CHECK(strcmp(request.search_path, "/own") == 0);
-    CHECK(strcmp(request.cwd, "/") == 0 && request.grace_ms == GRACE_DEFAULT_MS);
-    exec_request_free(&request);
-    buffer_free(&payload);
-}
-
-static enum exec_request_result parse_exec_with(uint16_t tag, const void *bytes, size_t length) {
-    struct buffer payload = {0};
-    struct exec_request request = {0};
-    add_text(&payload, FIELD_ARGV, "true");
-    add(&payload, tag, bytes, length);
-    enum exec_request_result result = exec_request_parse(&request, payload.bytes, buffer_length(&payload), NULL, 0);
-    exec_request_free(&request);
-    buffer_free(&payload);
-    return result;
-}
-
-static void bad_exec_values_and_layouts_are_told_apart(void) {
-    CHECK(parse_exec_with(FIELD_ARGV, "a\0b", 3) == EXEC_REQUEST_BAD_VALUE);
-    CHECK(parse_exec_with(FIELD_ENV, "=x", 2) == EXEC_REQUEST_BAD_VALUE);
-    CHECK(parse_exec_with(FIELD_ENV, "x", 1) == EXEC_REQUEST_BAD_VALUE);
-    CHECK(parse_exec_with(FIELD_CWD, "tmp", 3) == EXEC_REQUEST_BAD_VALUE);
-    CHECK(parse_exec_with(FIELD_FLAGS, "\xff\0\0\0", 4) == EXEC_REQUEST_BAD_VALUE);
-    CHECK(parse_exec_with(FIELD_TIMEOUT_MS, "abc", 3) == EXEC_REQUEST_BAD_LAYOUT);
-    CHECK(parse_exec_with(999, "newer", 5) == EXEC_REQUEST_READY);
 }
 
 static enum file_request_result parse_path(const char *path) {
@@ -239,8 +181,9 @@ int main(void) {
     hmac_matches_openssl();
     headers_with_reserved_bits_or_foreign_types_are_invalid();
     a_field_never_reaches_beyond_its_payload();
-    the_later_environment_wins_by_name();
-    bad_exec_values_and_layouts_are_told_apart();
+    exec_request_tests();
+    shell_line_tests();
+    watch_tree_tests();
     paths_must_be_absolute_and_never_climb();
     a_configuration_is_taken_whole_or_not_at_all();
     a_command_cannot_forge_its_line_in_proc();

@@ -1,6 +1,7 @@
 import { eventFrame } from "#contract/events";
 import type { ExecEventName, GapEvent } from "#contract/exec";
 import { limits } from "#contract/limits";
+import type { WatchEventName } from "#contract/watch";
 
 /** What an event costs beyond its bytes; without it a million empty ones would be free. */
 const entryBytes = 128;
@@ -44,7 +45,7 @@ export class EventRing {
     return this.#firstSeq + this.#entries.length - 1;
   }
 
-  append(event: ExecEventName, dataOf: (seq: number) => unknown): void {
+  append(event: ExecEventName | WatchEventName, dataOf: (seq: number) => unknown): void {
     const seq = this.#lastSeq + 1;
     const frame = Buffer.from(eventFrame(event, dataOf(seq), seq));
     this.#entries.push(frame);
@@ -54,7 +55,7 @@ export class EventRing {
     this.#cursor?.wake();
   }
 
-  end(event: "exit" | "error", data: unknown): void {
+  end(event: "exit" | "end" | "error", data: unknown): void {
     this.isEnded = true;
     this.append(event, () => data);
   }

@@ -56,8 +56,13 @@ export class ExecStreams {
   }
 
   /** The command has ended: who lost the connection has a while to read the rest. */
-  forgetLater(stream: ExecStream): void {
-    setTimeout(() => this.forget(stream), limits.execStreamKeptMs).unref();
+  forgetLater(stream: ExecStream, keptMs: number = limits.execStreamKeptMs): void {
+    setTimeout(() => this.forget(stream), keptMs).unref();
+  }
+
+  forgetById(execId: string): void {
+    const stream = this.#streams.get(execId);
+    if (stream) this.forget(stream);
   }
 
   forget(stream: ExecStream): void {

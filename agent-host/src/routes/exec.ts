@@ -18,8 +18,9 @@ export function execRoutes<E extends SignedEnv>(app: Hono<E>, deps: ExecStreamDe
     if (c.req.header("accept") !== eventStreamType)
       return c.json(await execInSandbox(deps, find(c), request));
     const { cancelOnDisconnect } = parseQuery(ExecQuery, c);
-    const options = { requestId: requestIdOf(c), isCanceledOnDisconnect: cancelOnDisconnect === "true" };
-    return eventAnswer(c, await startExecStream(deps, find(c), request, options), 0);
+    const isCanceledOnDisconnect = cancelOnDisconnect === "true";
+    const options = { requestId: requestIdOf(c), kind: "exec" as const, isCanceledOnDisconnect };
+    return eventAnswer(c, (await startExecStream(deps, find(c), request, options)).stream, 0);
   });
   app.get("/:id/exec/:execId", (c) => {
     const { after = 0 } = parseQuery(FollowQuery, c);
@@ -33,7 +34,8 @@ export function execRoutes<E extends SignedEnv>(app: Hono<E>, deps: ExecStreamDe
   });
 }
 
-function eventAnswer<E extends SignedEnv>(c: Context<E>, stream: ExecStream, after: number): Response {
+/** A stream from the event after `after` on, as an answer. */
+export function eventAnswer<E extends SignedEnv>(c: Context<E>, stream: ExecStream, after: number): Response {
   return c.body(eventBody(stream, after, requestIdOf(c)), 200, {
     "content-type": eventStreamType,
     [execIdHeader]: stream.execId,
@@ -42,4 +44,4 @@ function eventAnswer<E extends SignedEnv>(c: Context<E>, stream: ExecStream, aft
   });
 }
 
-const requestIdOf = <E extends SignedEnv>(c: Context<E>) => c.req.header(requestIdHeader) ?? "";
+export const requestIdOf = <E extends SignedEnv>(c: Context<E>) => c.req.header(requestIdHeader) ?? "";

@@ -1,10 +1,14 @@
 import type { Context, Hono } from "hono";
 import { DeleteQuery, EntriesQuery, FileQuery } from "#contract/files";
 import { HostArchiveQuery, HostFileQuery } from "#contract/host";
+import { WatchQuery } from "#contract/watch";
 import { type ArchiveDeps, readArchiveIn, writeArchiveIn } from "../sandboxes/archive.ts";
 import { httpDate } from "../sandboxes/conditions.ts";
 import { listEntriesIn } from "../sandboxes/entries.ts";
+import type { ExecStreamDeps } from "../sandboxes/exec-stream.ts";
 import { deleteFileIn, type FileDeps, type OpenFile, readFileIn, writeFileIn } from "../sandboxes/files.ts";
+import { watchIn } from "../sandboxes/watch.ts";
+import { eventAnswer, requestIdOf } from "./exec.ts";
 import { type Find, parseQuery } from "./parse.ts";
 import type { SignedEnv } from "./signed.ts";
 import { type UploadEnv, uploadChunks } from "./upload.ts";
@@ -12,7 +16,11 @@ import { type UploadEnv, uploadChunks } from "./upload.ts";
 type Env = SignedEnv & UploadEnv;
 
 /** Files, folders and archives. Paths are opened inside the sandbox, by its tenant; here they are only words. */
-export function fileRoutes(app: Hono<Env>, deps: FileDeps & ArchiveDeps, find: Find<Env>): void {
+export function fileRoutes(
+  app: Hono<Env>,
+  deps: FileDeps & ArchiveDeps & ExecStreamDeps,
+  find: Find<Env>,
+): void {
   app.get("/:id/files", async (c) => {
     const { path, head } = parseQuery(HostFileQuery, c);
     const header = (name: string) => c.req.header(name);
@@ -37,6 +45,10 @@ export function fileRoutes(app: Hono<Env>, deps: FileDeps & ArchiveDeps, find: F
   app.get("/:id/entries", async (c) =>
     c.json(await listEntriesIn(deps, find(c), parseQuery(EntriesQuery, c))),
   );
+  app.get("/:id/watch", async (c) => {
+    const requestId = requestIdOf(c);
+    return eventAnswer(c, await watchIn(deps, find(c), parseQuery(WatchQuery, c), requestId), 0);
+  });
   app.get("/:id/archive", async (c) => {
     const { path, gzip } = parseQuery(HostArchiveQuery, c);
     const archive = { path, isGzip: gzip === "true" };

@@ -12,6 +12,7 @@ import { execRoutes } from "./exec.ts";
 import { fileRoutes } from "./files.ts";
 import { logged } from "./logged.ts";
 import { type Find, parseBody } from "./parse.ts";
+import { processRoutes } from "./processes.ts";
 import { type SignedDeps, type SignedEnv, signed } from "./signed.ts";
 import { settleUpload, type UploadEnv } from "./upload.ts";
 
@@ -53,6 +54,7 @@ export function sandboxRoutes(deps: SandboxRouteDeps): Hono<RouteEnv> {
   });
   app.delete("/:id", async (c) => c.json(await endSandbox(deps, find(c), "killed")));
   execRoutes(app, deps, find);
+  processRoutes(app, deps, find);
   fileRoutes(app, deps, find);
   return app;
 }

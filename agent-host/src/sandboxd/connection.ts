@@ -12,7 +12,13 @@ import type { Link } from "#host/sandboxd/link";
 import { decodeError } from "#host/sandboxd/stream-error";
 import { writeFile } from "#host/sandboxd/upload";
 
-export type Hello = { memberId: string; sandboxId?: string; generation?: number };
+export type Hello = {
+  memberId: string;
+  /** The generation of the wire that both sides speak. */
+  version: number;
+  sandboxId?: string;
+  generation?: number;
+};
 export type Configuration = {
   sandboxId: string;
   generation: number;

@@ -14,7 +14,11 @@ export type ExecRequest = {
   killOrphans?: boolean;
   /** `write` and `endStdin` will be used; otherwise stdin is /dev/null. */
   stdin?: boolean;
+  /** A pseudo terminal of this size in place of three pipes; generation 2 of the wire. */
+  terminal?: TerminalSize;
 };
+
+export type TerminalSize = { cols: number; rows: number };
 
 export type ExecExit = {
   /** -1 when a signal ended the program. */
@@ -38,9 +42,17 @@ export function encodeRequest(request: ExecRequest): Buffer {
   if (request.cwd !== undefined) fields.put(fieldTag.cwd, request.cwd);
   if (request.timeoutMs !== undefined) fields.putUint(fieldTag.timeoutMs, request.timeoutMs, 4);
   if (request.graceMs !== undefined) fields.putUint(fieldTag.graceMs, request.graceMs, 4);
-  const flags = (request.killOrphans ? execFlag.killOrphans : 0) | (request.stdin ? execFlag.stdin : 0);
+  const flags =
+    (request.killOrphans ? execFlag.killOrphans : 0) |
+    (request.stdin ? execFlag.stdin : 0) |
+    (request.terminal ? execFlag.pty : 0);
+  if (request.terminal) putSize(fields, request.terminal);
   if (flags !== 0) fields.putUint(fieldTag.flags, flags, 4);
   return fields.finish();
+}
+
+export function putSize(fields: FieldWriter, { cols, rows }: TerminalSize): FieldWriter {
+  return fields.putUint(fieldTag.cols, cols, 2).putUint(fieldTag.rows, rows, 2);
 }
 
 /** `NAME=value`. @throws SandboxdError `badRequest` for a name that would shift the boundary */

@@ -1,6 +1,13 @@
 import { fieldTag, frameType } from "#contract/sandboxd";
 import { SandboxdError } from "#host/sandboxd/error";
-import { decodeExit, type ExecExit, type ExecRequest, encodeRequest } from "#host/sandboxd/exec-wire";
+import {
+  decodeExit,
+  type ExecExit,
+  type ExecRequest,
+  encodeRequest,
+  putSize,
+  type TerminalSize,
+} from "#host/sandboxd/exec-wire";
 import { Fields, FieldWriter } from "#host/sandboxd/fields";
 import { type Frame, violation } from "#host/sandboxd/frames";
 import type { Link } from "#host/sandboxd/link";
@@ -22,6 +29,14 @@ export type ExecHandle = {
   endStdin(): void;
   /** SIGKILL, the default, ends the whole tree; another signal goes to the program's process group. */
   kill(signal?: number): void;
+  /** Sends a signal to the program and to all that it has started; generation 2 of the wire. */
+  signalTree(signal: number): void;
+  /** Tells a terminal its new size; generation 2 of the wire. */
+  resize(size: TerminalSize): void;
+  /** Whether `write` and `offer` may be called. */
+  readonly takesInput: boolean;
+  /** Takes all of these bytes or, when the program is behind with reading, none of them. */
+  offer(bytes: Uint8Array): boolean;
 };
 
 const sigkill = 9;
@@ -50,7 +65,7 @@ class Exec implements ExecHandle {
   constructor(link: Link, request: ExecRequest, sink: ExecSink) {
     this.#link = link;
     this.#sink = sink;
-    this.#hasStdin = request.stdin === true;
+    this.#hasStdin = request.stdin === true || request.terminal !== undefined;
     this.#acceptsStdin = this.#hasStdin;
     this.exit = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -95,15 +110,32 @@ class Exec implements ExecHandle {
     );
   }
 
+  get takesInput(): boolean {
+    return this.#acceptsStdin;
+  }
+
+  offer(bytes: Uint8Array): boolean {
+    return this.#acceptsStdin && this.#stdin.offer(bytes);
+  }
+
   kill(signal = sigkill): void {
+    this.#sendKill(signal, new FieldWriter());
+  }
+
+  signalTree(signal: number): void {
+    this.#sendKill(signal, new FieldWriter().putUint(fieldTag.isTree, 1, 2));
+  }
+
+  resize(size: TerminalSize): void {
+    if (!this.#isOpen) return;
+    this.#link.send(frameType.resize, this.#stream, putSize(new FieldWriter(), size).finish());
+  }
+
+  #sendKill(signal: number, fields: FieldWriter): void {
     if (!Number.isInteger(signal) || signal < 1 || signal > 64)
       throw new RangeError(`${signal} is not a signal.`);
     if (!this.#isOpen) return;
-    this.#link.send(
-      frameType.kill,
-      this.#stream,
-      new FieldWriter().putUint(fieldTag.signal, signal, 4).finish(),
-    );
+    this.#link.send(frameType.kill, this.#stream, fields.putUint(fieldTag.signal, signal, 4).finish());
   }
 
   #onFrame(frame: Frame): void {

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
-import { fieldTag, frameType, MemberId, protocolVersion } from "#contract/sandboxd";
+import { fieldTag, frameType, MemberId, protocolOldestVersion, protocolVersion } from "#contract/sandboxd";
 import { createConnection, type Hello, Questions, type SandboxdConnection } from "#host/sandboxd/connection";
 import { SandboxdError } from "#host/sandboxd/error";
 import { Fields, FieldWriter } from "#host/sandboxd/fields";
@@ -86,7 +86,8 @@ async function greet(socket: Socket, options: ListenOptions): Promise<SandboxdCo
     void link.closed.then(reject);
   });
   const challenge = new FieldWriter()
-    .putUint(fieldTag.version, protocolVersion, 2)
+    .putUint(fieldTag.version, protocolOldestVersion, 2)
+    .putUint(fieldTag.newestVersion, protocolVersion, 2)
     .put(fieldTag.nonce, nonce)
     .finish();
   link.send(frameType.challenge, 0, challenge);
@@ -97,11 +98,12 @@ function decodeHello(frame: Frame, nonce: Buffer, options: ListenOptions): Hello
   if (frame.type !== frameType.hello) throw violation("the first frame is no hello");
   const fields = new Fields(frame.payload);
   const version = fields.uint16(fieldTag.version);
-  if (version !== protocolVersion) throw violation(`version ${version} instead of ${protocolVersion}`);
+  if (version < protocolOldestVersion || version > protocolVersion)
+    throw violation(`version ${version}, which nobody asked for`);
   const memberId = fields.text(fieldTag.memberId, 8);
   if (!MemberId.safeParse(memberId).success || memberId !== options.memberId)
     throw violation("another member's hello");
-  const hello: Hello = { memberId };
+  const hello: Hello = { memberId, version };
   if (fields.has(fieldTag.sandboxId)) {
     hello.sandboxId = fields.text(fieldTag.sandboxId, 128);
     hello.generation = fields.uint32(fieldTag.generation);

@@ -50,6 +50,13 @@ export class SendWindow {
     });
   }
 
+  /** Sends all of it, or nothing where that would have to wait. */
+  offer(bytes: Uint8Array): boolean {
+    if (this.#closedBy !== undefined || this.#waiting.length > 0 || bytes.length > this.#credit) return false;
+    void this.write(bytes);
+    return true;
+  }
+
   /** @throws SandboxdError `protocol` when the peer grants more than the window */
   grant(bytes: number): void {
     if (this.#credit + bytes > streamWindowBytes) throw violation("credit beyond the window");

@@ -1,12 +1,21 @@
 import type { ExecRequest } from "#contract/exec";
 import { limits } from "#contract/limits";
+import type { TerminalSize } from "#contract/process";
 import { homePath } from "#contract/text";
 import type { ExecHandle, ExecSink } from "../sandboxd/exec.ts";
 import type { Live } from "./registry.ts";
 
+/** A public request, or a process whose input stays open (`stdin: true`), or that has a terminal. */
+export type Command = Omit<ExecRequest, "stdin"> & {
+  stdin?: string | true | undefined;
+  pty?: TerminalSize | undefined;
+};
+
 /** Starts a public request's command in the sandbox, and feeds it its input. */
-export function beginExec(live: Live, request: ExecRequest, sink: ExecSink): ExecHandle {
-  const { command, env, stdin, timeoutMs } = request;
+export function beginExec(live: Live, request: Command, sink: ExecSink): ExecHandle {
+  const { command, stdin, timeoutMs, pty } = request;
+  // What programs on a terminal ask first; a caller may know better.
+  const env = pty ? { TERM: "xterm-256color", ...request.env } : request.env;
   const handle = live.member.connection.exec(
     {
       argv: typeof command === "string" ? ["/bin/sh", "-c", command] : command,
@@ -16,10 +25,11 @@ export function beginExec(live: Live, request: ExecRequest, sink: ExecSink): Exe
       graceMs: limits.execGraceMs,
       killOrphans: request.killOrphans ?? false,
       stdin: stdin !== undefined,
+      ...(pty && { terminal: pty }),
     },
     sink,
   );
-  if (stdin !== undefined) void feed(handle, stdin);
+  if (typeof stdin === "string") void feed(handle, stdin);
   return handle;
 }
 

@@ -1,20 +1,29 @@
 import type { Logger } from "pino";
-import type { ExecRequest, ExitEvent } from "#contract/exec";
+import type { ExitEvent } from "#contract/exec";
 import { newExecId } from "#contract/ids";
 import { limits } from "#contract/limits";
+import type { ProcessEnd } from "#contract/process";
 import { HostError } from "../errors.ts";
 import { OutputEvents, type OutputKind } from "../exec-streams/output-events.ts";
 import type { ExecStream, ExecStreams } from "../exec-streams/streams.ts";
 import { problemOf } from "../problem.ts";
+import { type ProcessRecord, processesOf, shownCommand } from "../processes/table.ts";
 import type { ExecExit, ExecHandle, ExecSink } from "../sandboxd/exec.ts";
 import type { ExecDeps } from "./exec.ts";
-import { beginExec } from "./exec-begin.ts";
+import { beginExec, type Command } from "./exec-begin.ts";
 import { oomWatch, outcomeOf } from "./exec-outcome.ts";
 import { asHostError } from "./failures.ts";
 import { type Live, whileActive } from "./registry.ts";
 
 export type ExecStreamDeps = ExecDeps & { streams: ExecStreams; log: Logger };
-export type StreamOptions = { requestId: string; isCanceledOnDisconnect: boolean };
+export type StreamOptions = {
+  requestId: string;
+  kind: ProcessRecord["kind"];
+  tag?: string | undefined;
+  isCanceledOnDisconnect?: boolean;
+  /** How long what it printed is kept after its end. */
+  keptMs?: number;
+};
 
 /** sandboxd ends a command at its timeout; silence for this long after it means that nobody will. */
 const backstopMs = 5_000;
@@ -27,18 +36,19 @@ const backstopMs = 5_000;
 export async function startExecStream(
   deps: ExecStreamDeps,
   live: Live,
-  request: ExecRequest,
+  request: Command,
   options: StreamOptions,
-): Promise<ExecStream> {
+): Promise<{ stream: ExecStream; record: ProcessRecord }> {
   const { sandboxId, tenantId } = live.lease;
-  const isTied = options.isCanceledOnDisconnect;
+  const isTied = options.isCanceledOnDisconnect ?? false;
   const onAbandoned = () => isTied && handle.kill();
   const silenceMs = isTied ? limits.tiedStreamCommentMs : limits.streamCommentMs;
-  const stream = deps.streams.open({ sandboxId, tenantId }, newExecId(), onAbandoned, silenceMs);
+  const id = newExecId();
+  const stream = deps.streams.open({ sandboxId, tenantId }, id, onAbandoned, silenceMs);
   const output = new StreamedOutput(stream, request);
   const wasOom = oomWatch(deps.runtime, live);
-  let onStarted: () => void = () => undefined;
-  const started = new Promise<void>((resolve) => {
+  let onStarted: (pid: number) => void = () => undefined;
+  const started = new Promise<number>((resolve) => {
     onStarted = resolve;
   });
   const handle = beginExec(live, request, { onStarted, onOutput: output.take });
@@ -47,6 +57,8 @@ export async function startExecStream(
       const outcome = outcomeOf(exit, output.finish(), wasOom(exit));
       deps.onExecEnd(outcome);
       stream.ring.end("exit", outcome);
+      const { truncated: _, ...end } = outcome;
+      return end;
     },
     (cause: unknown) => {
       const error = asHostError(cause, live);
@@ -56,14 +68,48 @@ export async function startExecStream(
       throw error;
     },
   );
-  over.catch(() => undefined).finally(() => deps.streams.forgetLater(stream));
+  over.catch(() => undefined).finally(() => deps.streams.forgetLater(stream, options.keptMs));
   try {
-    await Promise.race([started, over]);
+    const pid = await Promise.race([started, over.then(() => 0)]);
+    return { stream, record: enlist(deps, live, { id, pid, handle, request, options, over }) };
   } catch (error) {
     deps.streams.forget(stream);
     throw error;
   }
-  return stream;
+}
+
+type Begun = Pick<ProcessRecord, "id" | "pid" | "handle"> & {
+  request: Command;
+  options: StreamOptions;
+  over: Promise<ProcessEnd>;
+};
+
+/** Puts what has started on the list of its sandbox, and its end when that has come. */
+function enlist(deps: ExecStreamDeps, live: Live, begun: Begun): ProcessRecord {
+  const { id, pid, handle, request, options } = begun;
+  const table = processesOf(live);
+  const over = begun.over
+    .catch((): ProcessEnd => ({ endReason: "crashed" }))
+    .then((end) => {
+      // A command's stream has its own time; what nobody waited for is kept as long as it is listed.
+      const forgotten = table.end(record, end, deps.now()).filter(({ kind }) => kind !== "exec");
+      for (const { id } of forgotten) deps.streams.forgetById(id);
+    });
+  const command = shownCommand(request.command);
+  const { kind, tag } = options;
+  const record: ProcessRecord = {
+    id,
+    pid,
+    kind,
+    command,
+    tag,
+    size: request.pty,
+    startedAtMs: deps.now(),
+    handle,
+    over,
+  };
+  table.add(record);
+  return record;
 }
 
 function shownOf(deps: ExecStreamDeps, error: unknown): HostError {
@@ -83,7 +129,7 @@ class StreamedOutput {
   #waiting = 0;
   heardAtMs = 0;
 
-  constructor({ ring }: ExecStream, request: ExecRequest) {
+  constructor({ ring }: ExecStream, request: Command) {
     this.#ring = ring;
     this.#maxBytes = request.maxOutputBytes ?? Number.POSITIVE_INFINITY;
     this.#events = new OutputEvents(request.outputEncoding, (kind, text) =>

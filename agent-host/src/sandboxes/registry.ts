@@ -2,6 +2,7 @@ import type { SandboxEnd } from "#contract/host";
 import type { EndReason } from "#contract/sandbox";
 import { HostError } from "../errors.ts";
 import type { Lease } from "../leases/store.ts";
+import type { ProcessTable } from "../processes/table.ts";
 import type { Member } from "../runtime/runtime.ts";
 
 /** A sandbox that is handed out. */
@@ -13,6 +14,10 @@ export type Live = {
   lastActiveAtMs: number;
   /** Commands and file operations under way; while there are any the sandbox is not idle. */
   operations: number;
+  /** What this host has started in it; made with the first. */
+  processes?: ProcessTable;
+  /** Watches under way. */
+  watches?: number;
   /** Set once, by whoever ends it first. */
   ending?: { reason: EndReason; done: Promise<SandboxEnd> };
 };

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import type { EntryPage } from "#contract/files";
+import { newTenantId } from "#contract/ids";
 import type { Place, ReadWish, SandboxProvider } from "#worker/providers/provider";
+import { eventsOf } from "../../support/events.ts";
 
 const call = { requestId: "req_conformance00000000", deadlineMs: 20_000 };
 const streamOf = (text: string) => new Blob([text]).stream();
@@ -107,6 +109,28 @@ export function filePromises(
         expect(await codeOf(work)).toBe("file_not_found");
       expect(await codeOf(pack("to/c"))).toBe("not_a_folder");
       expect(await codeOf(unpack("to", streamOf("no archive ".repeat(100))))).toBe("archive_invalid");
+    });
+  });
+
+  test("a watch tells of a file that comes into its folder, and of nothing elsewhere", async () => {
+    await withSandbox(async (place) => {
+      await write(place, "watched/old", "1");
+      const stream = await provider().watch(place, { path: "/home/user/watched" }, call);
+      const events = eventsOf(stream);
+      expect((await events.next()).value?.event).toBe("ready");
+      await write(place, "elsewhere", "2");
+      await write(place, "watched/new", "3");
+      const { value } = await events.next();
+      expect(value?.event).toBe("create");
+      expect(JSON.parse(value?.data ?? "{}")).toMatchObject({
+        path: "/home/user/watched/new",
+        isFolder: false,
+      });
+      await events.return(undefined);
+      const missing = provider().watch(place, { path: "/home/user/missing" }, call);
+      expect(await codeOf(missing)).toBe("file_not_found");
+      const foreign = { ...place, tenantId: newTenantId() };
+      expect(await codeOf(provider().watch(foreign, { path: "/tmp" }, call))).toBe("sandbox_not_found");
     });
   });
 }

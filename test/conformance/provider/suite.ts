@@ -5,6 +5,7 @@ import { AppError } from "#worker/errors";
 import type { Place, ReadWish, SandboxProvider } from "#worker/providers/provider";
 import { collect, eventsOf } from "../../support/events.ts";
 import { filePromises } from "./files.ts";
+import { processPromises } from "./processes.ts";
 
 /** What a suite run needs: a provider, and a host that it reaches. */
 export type Subject = {
@@ -41,6 +42,8 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
       template: subject.template,
       cpu: 1,
       memoryMiB: 256,
+      pids: 256,
+      diskMiB: 1024,
       env: { GREETING: "hello" },
       idleSeconds: 300,
       expiresAtMs: Date.now() + 600_000,
@@ -187,6 +190,7 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
     });
 
     filePromises(() => subject.provider, withSandbox, codeOf);
+    processPromises(() => subject.provider, withSandbox, codeOf);
 
     test("a deadline can be moved", async () => {
       await withSandbox(async (place) => {

@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { untilReady } from "#host/pool/ready";
 import type { Member } from "#host/runtime/runtime";
-import { dockerRuntime } from "../../support/docker-runtime.ts";
-import type { RuntimeUnderTest } from "./suite.ts";
+import { dockerHost } from "./docker-host.ts";
 
-let under: RuntimeUnderTest;
+let under: Awaited<ReturnType<typeof dockerHost>>;
 let member: Member;
 beforeAll(async () => {
-  under = await dockerRuntime();
+  under = await dockerHost();
   const limits = { cpu: 1, memoryMiB: 256, pids: 64 };
   member = await under.runtime.start({ memberId: "0badd00d", template: under.template, limits });
 });

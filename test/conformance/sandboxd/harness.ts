@@ -23,6 +23,7 @@ export type Box = {
   readonly memberId: string;
   readonly key: Buffer;
   readonly uid: number;
+  readonly socketPath: string;
   /** Listens again, as a restarted host does. */
   listen(expect?: ListenOptions["expect"]): Promise<SandboxdConnection>;
   /** Resident memory of the daemon, as the host sees it. */
@@ -70,7 +71,7 @@ export async function startBox(options: { isConfigured?: boolean } = {}): Promis
       const status = readFileSync(`/proc/${inspected.State.Pid}/status`, "utf8");
       return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]);
     };
-    return { connection, memberId, key, uid, listen, residentKiB, remove };
+    return { connection, memberId, key, uid, socketPath: `${folder}/sock`, listen, residentKiB, remove };
   } catch (cause) {
     await remove();
     throw cause;

@@ -1,5 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { createServer } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { fieldTag, frameHeaderBytes, frameType, protocolVersion } from "#contract/sandboxd";
+import { Fields, FieldWriter } from "#host/sandboxd/fields";
+import { encodeFrame } from "#host/sandboxd/frames";
 import { type Box, env, generation, noSink, run, sandboxId, shell, startBox, waitUntil } from "./harness.ts";
 
 let box: Box;
@@ -13,7 +17,7 @@ test("idle, the daemon holds less than a megabyte", () => {
 });
 
 test("before its configuration a sandbox reads nothing, and runs what its host asks for as the tenant", async () => {
-  expect(box.connection.hello).toEqual({ memberId: box.memberId });
+  expect(box.connection.hello).toEqual({ memberId: box.memberId, version: protocolVersion });
   const { stdout } = await run(box.connection, ["/bin/sh", "-c", "id -u; grep CapEff /proc/self/status"]);
   expect(stdout).toMatch(/^[1-9]\d{4}\nCapEff:\s+0{16}\n$/);
   await expect(box.connection.readFile({ path: "/etc/passwd" })).rejects.toMatchObject({
@@ -49,8 +53,30 @@ test("a lost host is dialled again: the sandbox proves itself, and what ran goes
   await expect(box.listen({ ...expected, sandboxId: "a0other" })).rejects.toMatchObject({ code: "proof" });
 
   const again = await box.listen(expected);
-  expect(again.hello).toEqual({ memberId: box.memberId, sandboxId, generation });
+  expect(again.hello).toEqual({
+    memberId: box.memberId,
+    version: protocolVersion,
+    sandboxId,
+    generation,
+  });
   await expect(again.configure({ ...expected, env })).rejects.toMatchObject({ code: "alreadyConfigured" });
   await waitUntil(async () => (await run(again, ["test", "-e", "/tmp/went-on"])).exitCode === 0, 3000);
   again.close();
+});
+
+test("a host of the first generation, which names no newest one, is answered in its own", async () => {
+  const hello = await new Promise<Buffer>((resolve) => {
+    const server = createServer((socket) => {
+      const nonce = randomBytes(32);
+      const challenge = new FieldWriter().putUint(fieldTag.version, 1, 2).put(fieldTag.nonce, nonce).finish();
+      socket.write(encodeFrame(frameType.challenge, 0, challenge));
+      socket.once("data", (frame: Buffer) => {
+        resolve(frame.subarray(frameHeaderBytes));
+        server.close();
+        socket.destroy();
+      });
+    });
+    server.listen(box.socketPath);
+  });
+  expect(new Fields(hello).uint16(fieldTag.version)).toBe(1);
 });

@@ -52,6 +52,25 @@ test("another signal goes to the program's process group, which may handle it", 
   expect(await exec.exit).toMatchObject({ exitCode: 7, signal: 0, reason: "exited" });
 });
 
+test("a signal for the whole tree reaches what fled the program's group and session", async () => {
+  const script = `import os, signal, time
+def ended(*_): os.write(1, b"ended\\n"); os._exit(0)
+signal.signal(signal.SIGUSR1, ended)
+if os.fork() == 0:
+  os.setsid()
+  if os.fork() == 0: pass
+os.write(1, b"ready\\n")
+while True: time.sleep(1)`;
+  const seen: string[] = [];
+  const onOutput = (_kind: string, bytes: Buffer) => void seen.push(...bytes.toString().trim().split("\n"));
+  const exec = box.connection.exec({ argv: ["python3", "-c", script] }, { onOutput });
+  await waitUntil(async () => seen.length === 3, 3000);
+  exec.signalTree(10);
+  expect(await exec.exit).toMatchObject({ exitCode: 0 });
+  expect(seen.filter((line) => line === "ended")).toHaveLength(3);
+  expect(await countProcesses(box)).toBe(0);
+});
+
 test("a background process survives a normal exit, and may go on writing", async () => {
   const startedMs = Date.now();
   const result = await shell(box, "(sleep 1.5; echo late; touch /tmp/survived) & echo now", { graceMs: 300 });

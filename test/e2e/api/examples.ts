@@ -1,10 +1,17 @@
 import { expect, test } from "vitest";
 import { type ApiRow, api as contract } from "#contract/api";
+import { eventStreamType } from "#contract/events";
 import { tagOf } from "#worker/openapi/operation";
 import type { Api } from "../../support/api.ts";
 import { collect } from "../../support/events.ts";
 
-type Thing = { id: string; execId?: string; end: () => Promise<void> };
+type Thing = {
+  id: string;
+  execId?: string;
+  processId?: string;
+  sessionId?: string;
+  end: () => Promise<void>;
+};
 
 /** What an `:id` stands for, by the first folder of the path; it is made for one example and ended after it. */
 const things: Record<string, (api: Api, row: ApiRow) => Promise<Thing>> = {
@@ -15,10 +22,16 @@ const things: Record<string, (api: Api, row: ApiRow) => Promise<Thing>> = {
     const isAboutExec = row.path.includes(":execId");
     const stream = isAboutExec ? await api.stream(id, { command: "echo hello" }) : undefined;
     if (stream) await collect(stream.events);
+    const isAboutProcess = row.path.includes(":processId");
+    const process = isAboutProcess
+      ? await api.start(id, { command: "echo hello; cat; sleep 300", pty: { cols: 80, rows: 24 } })
+      : undefined;
     // The example itself may have ended it, which is no fault.
     return {
       id,
       execId: stream?.execId ?? "",
+      processId: process?.id ?? "",
+      sessionId: row.path.includes(":sessionId") ? (await api.openSession(id)).id : "",
       end: async () => void (await api.call("DELETE", `/v1/sandboxes/${id}`)),
     };
   },
@@ -36,9 +49,14 @@ export function examplesSuite(api: () => Api): void {
     if (!row.path.includes(":")) return expectExample(api(), row, row.path);
     const make = things[tagOf(row)];
     if (!make) throw new Error(`Say in this file how to make what the :id of ${name} stands for.`);
-    const { id, execId = "", end } = await make(api(), row);
+    const { id, execId = "", processId = "", sessionId = "", end } = await make(api(), row);
     try {
-      await expectExample(api(), row, row.path.replace(":id", id).replace(":execId", execId));
+      const path = row.path
+        .replace(":id", id)
+        .replace(":execId", execId)
+        .replace(":processId", processId)
+        .replace(":sessionId", sessionId);
+      await expectExample(api(), row, path);
     } finally {
       await end();
     }
@@ -52,11 +70,19 @@ async function expectExample(api: Api, row: ApiRow, path: string): Promise<void>
   const bytes = row.path.endsWith("/archive") ? emptyArchive : "hello\n";
   const body = row.rawBodyMaxBytes === undefined ? (row.example?.body as object | undefined) : bytes;
   const response = await api.call(row.method.toUpperCase(), query === "" ? path : `${path}?${query}`, body);
-  const text = await response.text();
+  // A stream of events ends when what it is about does.
+  const text = row.resultType === eventStreamType ? await firstEvents(response) : await response.text();
   expect([response.status, text]).toEqual([row.status, expect.any(String)]);
   expect(response.headers.get("x-request-id")).toMatch(/^req_/);
   if (row.status === 204) return expect(text).toBe("");
   const type = row.result ? "application/json" : (row.resultType ?? "application/octet-stream");
   expect(response.headers.get("content-type")?.split(";")[0]).toBe(type);
   if (row.result) expect(row.result.safeParse(JSON.parse(text)).error).toBeUndefined();
+}
+
+async function firstEvents(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  const { value } = (await reader?.read()) ?? {};
+  await reader?.cancel();
+  return new TextDecoder().decode(value);
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { parkedCheckMs } from "#host/pool/parking";
 import type { PoolSettings } from "#host/pool/settings";
+import { endSandbox } from "#host/sandboxes/end";
 import { sweep } from "#host/sandboxes/sweep";
 import { hostsOfThisFile } from "../../support/host-harness.ts";
 
@@ -165,7 +166,7 @@ test("what was made for a rush stays for a while, then goes", async () => {
   for (let create = 0; create < 1_500; create++) void made.create().catch(() => undefined);
   await expect.poll(() => made.shelf().waiting).toBe(0);
   expect(made.shelf().target).toBe(20);
-  for (const live of made.registry.all()) made.registry.forget(live);
+  await Promise.all(made.registry.all().map((live) => endSandbox(made.deps, live, "killed")));
   clock.nowMs += 1_000;
   pool.refill();
   await expect.poll(() => made.shelf().available, { timeout: 5_000 }).toBe(made.shelf().target);

@@ -3,7 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { afterEach, expect, test } from "vitest";
-import { exitReason, fieldTag, frameType, protocolVersion, streamWindowBytes } from "#contract/sandboxd";
+import {
+  exitReason,
+  fieldTag,
+  frameType,
+  protocolOldestVersion,
+  protocolVersion,
+  streamWindowBytes,
+} from "#contract/sandboxd";
 import type { SandboxdConnection } from "#host/sandboxd/connection";
 import { Fields, FieldWriter } from "#host/sandboxd/fields";
 import { encodeFrame } from "#host/sandboxd/frames";
@@ -50,6 +57,15 @@ const exited = () =>
     .putUint(fieldTag.reason, exitReason.exited, 2)
     .putUint(fieldTag.durationMicros, 42, 8)
     .finish();
+
+test("a sandboxd of an older generation is met in its own, one from nowhere is not", async () => {
+  const ofVersion = (version: number) => () =>
+    new FieldWriter().putUint(fieldTag.version, version, 2).put(fieldTag.memberId, memberId);
+  const { connection } = await meet(ofVersion(protocolOldestVersion));
+  expect(connection.hello.version).toBe(protocolOldestVersion);
+  for (const version of [protocolOldestVersion - 1, protocolVersion + 1])
+    await expect(meet(ofVersion(version))).rejects.toMatchObject({ code: "protocol" });
+});
 
 test("an exec ends with what sandboxd said", async () => {
   const { peer, connection } = await meet();
@@ -168,7 +184,7 @@ function proven(nonce: Buffer, key: Buffer): FieldWriter {
 
 test("a sandbox that proves itself is met again", async () => {
   const { connection } = await meet((nonce) => proven(nonce, expected.key), { expect: expected });
-  expect(connection.hello).toEqual({ memberId, sandboxId: "a0box", generation: 4 });
+  expect(connection.hello).toEqual({ memberId, version: protocolVersion, sandboxId: "a0box", generation: 4 });
 });
 
 test.each([

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { protocolSnapshot } from "#contract/sandboxd";
+import { protocolOldestVersion, protocolSnapshot, protocolVersion } from "#contract/sandboxd";
 
-const frozen: unknown = JSON.parse(readFileSync(new URL("./protocol-v1.json", import.meta.url), "utf8"));
+type Snapshot = Record<string, number | Record<string, number>>;
+const snapshotOf = (generation: number): Snapshot =>
+  JSON.parse(readFileSync(new URL(`./protocol-v${generation}.json`, import.meta.url), "utf8"));
 const header = readFileSync(new URL("../../../agent-host/sandboxd/protocol.h", import.meta.url), "utf8");
 
 /** `{stdinEnd: 19}` as the C header spells it: `FRAME_STDIN_END = 19`. */
@@ -15,8 +17,15 @@ function asConstants(prefix: string, table: Record<string, number>): Record<stri
   );
 }
 
-test("generation 1 of the wire is frozen: a change needs a new version and a new snapshot", () => {
-  expect(protocolSnapshot).toEqual(frozen);
+test("the newest generation of the wire is frozen: a change needs a new version and a new snapshot", () => {
+  expect(protocolSnapshot).toEqual(snapshotOf(protocolSnapshot.protocolVersion));
+});
+
+test("what an older generation has means the same in every newer one", () => {
+  for (let older = protocolOldestVersion; older < protocolVersion; older++) {
+    const { protocolVersion: _, ...kept } = snapshotOf(older);
+    expect(snapshotOf(older + 1)).toMatchObject(kept);
+  }
 });
 
 test("protocol.h holds the numbers of the contract, and no others", () => {
@@ -29,12 +38,18 @@ test("protocol.h holds the numbers of the contract, and no others", () => {
   const snapshot = protocolSnapshot;
   expect(inHeader).toEqual({
     PROTOCOL_VERSION: snapshot.protocolVersion,
+    PROTOCOL_OLDEST_VERSION: snapshot.protocolOldestVersion,
     FRAME_HEADER_BYTES: snapshot.frameHeaderBytes,
     FRAME_PAYLOAD_MAX_BYTES: snapshot.framePayloadMaxBytes,
     STREAM_WINDOW_BYTES: snapshot.streamWindowBytes,
     ...asConstants("FRAME", snapshot.frameType),
     ...asConstants("FIELD", snapshot.fieldTag),
     ...asConstants("EXEC_FLAG", snapshot.execFlag),
+    SHELL_RECORD_HEADER_BYTES: snapshot.shellRecordHeaderBytes,
+    ...asConstants("SHELL_RECORD", snapshot.shellRecord),
+    WATCH_RECORD_HEADER_BYTES: snapshot.watchRecordHeaderBytes,
+    ...asConstants("WATCH_RECORD", snapshot.watchRecord),
+    ...asConstants("WATCH_FLAG", snapshot.watchFlag),
     ...asConstants("ENTRY_TYPE", snapshot.entryType),
     ...asConstants("EXIT_REASON", snapshot.exitReason),
     ...asConstants("ERROR", snapshot.sandboxdError),

@@ -3,6 +3,19 @@ import type { EntriesQuery, EntryPage, WrittenFile } from "#contract/files";
 import type { HostCreate, HostCreated, SandboxEnd } from "#contract/host";
 import type { ExecId, HostId, SandboxId, TenantId } from "#contract/ids";
 import type { SandboxMetrics } from "#contract/metrics";
+import type {
+  Process,
+  ProcessList,
+  ProcessName,
+  ProcessRequest,
+  SessionExecRequest,
+  SessionRequest,
+  SessionResult,
+  SignalRequest,
+  TerminalSize,
+} from "#contract/process";
+import type { WatchQuery } from "#contract/watch";
+import type { Bytes } from "../bytes.ts";
 
 /** Which sandbox, for whom, where. */
 export type Place = { tenantId: TenantId; sandboxId: SandboxId; hostId: HostId; url: string };
@@ -29,13 +42,14 @@ export const readHeaders = ["range", "if-range", "if-none-match", "if-modified-s
 export type ReadWish = { headOnly: boolean; headers: Partial<Record<(typeof readHeaders)[number], string>> };
 /** `length` is what its sender declared, where the server that took it holds the sender to that. */
 export type FileBody = { stream: ReadableStream<Uint8Array>; length?: number };
+export type ProcessInput = { bytes: Bytes; isLast: boolean };
 export type ArchiveWish = { path: string; isGzip: boolean };
 
 /**
  * Where sandboxes run. Every implementation throws AppError only, with codes of the public table, and marks with
  * `isOutcomeUnknown` what may have happened all the same; one conformance suite holds them all to it.
  */
-export interface SandboxProvider extends Lives, Commands, Files {}
+export interface SandboxProvider extends Lives, Commands, Processes, Files {}
 
 export interface Lives {
   /** Repeating the same id and generation is a success. @throws `no_capacity`, `host_unreachable` */
@@ -58,11 +72,35 @@ export interface Commands {
 }
 
 /** Each throws `sandbox_not_found` and the codes of its row. */
+export interface Processes {
+  /** Resolves once it has started. */
+  startProcess(place: Place, request: ProcessRequest, call: Call): Promise<Process>;
+  listProcesses(place: Place, call: Call): Promise<ProcessList>;
+  getProcess(place: Place, name: ProcessName, call: Call): Promise<Process>;
+  /** Resolves once it and all that it has started are gone. */
+  killProcess(place: Place, name: ProcessName, call: Call): Promise<void>;
+  followProcess(place: Place, name: ProcessName, after: number, call: Call): Promise<ExecEvents>;
+  /** All of the bytes are taken, or none. */
+  writeInput(place: Place, name: ProcessName, input: ProcessInput, call: Call): Promise<void>;
+  createSession(place: Place, request: SessionRequest, call: Call): Promise<Process>;
+  execInSession(
+    place: Place,
+    name: ProcessName,
+    request: SessionExecRequest,
+    call: Call,
+  ): Promise<SessionResult>;
+  resizeProcess(place: Place, name: ProcessName, size: TerminalSize, call: Call): Promise<void>;
+  signalProcess(place: Place, name: ProcessName, request: SignalRequest, call: Call): Promise<void>;
+}
+
+/** Each throws `sandbox_not_found` and the codes of its row. */
 export interface Files {
   readFile(place: Place, path: string, wish: ReadWish, call: Call): Promise<FileContent>;
   writeFile(place: Place, path: string, body: FileBody, call: Call): Promise<WrittenFile>;
   deleteFile(place: Place, target: { path: string; recursive: boolean }, call: Call): Promise<void>;
   listEntries(place: Place, query: EntriesQuery, call: Call): Promise<EntryPage>;
+  /** Resolves once nothing that happens is missed. The last event is `end` or `error`. */
+  watch(place: Place, query: WatchQuery, call: Call): Promise<ReadableStream<Uint8Array>>;
   /** The stream fails where the folder cannot be packed to its end. */
   readArchive(place: Place, archive: ArchiveWish, call: Call): Promise<ReadableStream<Uint8Array>>;
   writeArchive(place: Place, archive: ArchiveWish, body: FileBody, call: Call): Promise<void>;

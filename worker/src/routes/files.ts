@@ -5,9 +5,11 @@ import {
   listSandboxEntries,
   readSandboxArchive,
   readSandboxFile,
+  watchSandboxFiles,
   writeSandboxArchive,
   writeSandboxFile,
 } from "../sandboxes/files.ts";
+import { eventsAnswer, refuseHead } from "./events.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
 
 type Deps = MountDeps & FileDeps;
@@ -35,6 +37,10 @@ export function mountFiles(app: App, deps: Deps): void {
     deleteSandboxFile(deps, ctx, id, { path: query.path, recursive: query.recursive === "true" }),
   );
   mount(app, deps, "listEntries", ({ ctx, id, query }) => listSandboxEntries(deps, ctx, id, query));
+  mount(app, deps, "watchFiles", async ({ ctx, id, query, request }) => {
+    refuseHead(request);
+    return eventsAnswer({ stream: await watchSandboxFiles(deps, ctx, id, query) });
+  });
   mount(app, deps, "readArchive", async ({ ctx, id, query, request }) => {
     const accepted = typesIn(request.headers.get("accept"));
     const isGzip = gzipTypes.some((type) => accepted.includes(type));

@@ -22,6 +22,8 @@ export async function draftOf(deps: DraftDeps, ctx: Ctx, input: CreateSandbox): 
     state: "creating",
     cpu: input.cpu ?? template.cpu ?? deps.defaults.cpu,
     memoryMiB: input.memoryMiB ?? template.memoryMiB ?? deps.defaults.memoryMiB,
+    pids: input.pids ?? template.pids ?? deps.defaults.pids,
+    diskMiB: input.diskMiB ?? template.diskMiB ?? deps.defaults.diskMiB,
     lifetimeSeconds,
     idleSeconds: input.idleSeconds ?? deps.defaults.idleSeconds,
     metadata: input.metadata ?? {},

@@ -1,6 +1,7 @@
 import type { EntriesQuery, EntryPage, WrittenFile } from "#contract/files";
 import type { SandboxId } from "#contract/ids";
 import { limits } from "#contract/limits";
+import type { WatchQuery } from "#contract/watch";
 import type { Ctx } from "../context.ts";
 import type { Db } from "../db/client.ts";
 import type { Directory } from "../hosts/directory.ts";
@@ -52,6 +53,20 @@ export function listSandboxEntries(
 ): Promise<EntryPage> {
   const call = callOf(ctx, limits.hostCallDeadlineMs);
   return onHost(deps, ctx, id, (place) => deps.provider.listEntries(place, query, call));
+}
+
+/**
+ * Tells what happens to a path from now on, until its reader goes.
+ * @throws AppError with the codes of the `watchFiles` row
+ */
+export function watchSandboxFiles(
+  deps: FileDeps,
+  ctx: Ctx,
+  id: SandboxId,
+  query: WatchQuery,
+): Promise<ReadableStream<Uint8Array>> {
+  const call = callOf(ctx, limits.archiveStartDeadlineMs);
+  return onHost(deps, ctx, id, (place) => deps.provider.watch(place, query, call));
 }
 
 /** @throws AppError with the codes of the `readArchive` row; the stream fails where packing does */

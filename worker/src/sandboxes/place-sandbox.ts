@@ -11,7 +11,7 @@ import { place } from "../placement/place.ts";
 import type { SandboxProvider } from "../providers/provider.ts";
 import { quotaExceeded } from "../quota/refuse.ts";
 import type { Draft } from "./draft.ts";
-import { endSandbox, insertReserved, markEnding, moveToHost, type SandboxRow } from "./store.ts";
+import { endSandbox, insertReserved, markEnding, moveToHost, type SandboxRow, setDisk } from "./store.ts";
 
 export type PlaceDeps = {
   db: Db;
@@ -50,7 +50,7 @@ export async function placeSandbox(deps: PlaceDeps, ctx: Ctx, placing: Placing):
     const call = { requestId: ctx.requestId, deadlineMs: Math.max(1, deadlineMs) };
     const created = await deps.provider.create(target, hostCreateOf(current, input), call);
     ctx.note("source", created.source);
-    return current;
+    return keepDisk(deps, ctx, current, created.diskMiB);
   };
   try {
     return await place(deps, draft, attempt, reserved?.host);
@@ -58,6 +58,15 @@ export async function placeSandbox(deps: PlaceDeps, ctx: Ctx, placing: Placing):
     if (row) await giveUp(deps, ctx, row, error);
     throw error;
   }
+}
+
+/** A host that keeps workspaces in memory says what it could give. */
+function keepDisk(deps: PlaceDeps, ctx: Ctx, row: SandboxRow, diskMiB: number): SandboxRow {
+  if (diskMiB !== row.diskMiB) {
+    const change = { fromMiB: row.diskMiB, toMiB: diskMiB };
+    ctx.background("setDisk", setDisk(deps.db, ctx.tenantId, row.id, change));
+  }
+  return { ...row, diskMiB };
 }
 
 type OnHost = {
@@ -115,6 +124,8 @@ function hostCreateOf(row: SandboxRow, input: CreateSandbox): HostCreate {
     template: row.template,
     cpu: row.cpu,
     memoryMiB: row.memoryMiB,
+    pids: row.pids,
+    diskMiB: row.diskMiB,
     env: input.env ?? {},
     idleSeconds: row.idleSeconds,
     expiresAtMs: row.expiresAtMs,

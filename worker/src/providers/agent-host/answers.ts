@@ -19,6 +19,16 @@ const passedOn = {
   exec_interrupted: "The command was stopped before it began. It may be sent again.",
   exec_lost: "The sandbox stopped answering; whether the command finished is not known.",
   exec_not_found: "There is no command with this id in the sandbox, or it ended too long ago.",
+  process_not_found: "There is no process with this id in the sandbox, or it ended too long ago.",
+  process_ended: "The process has ended. Start another one.",
+  input_closed:
+    "The process takes no input. Start it with `stdin`, and close that only when nothing follows.",
+  input_full: "The process is behind with reading its input; nothing of this was taken. Send it again.",
+  watch_limit:
+    "The sandbox has as many watches as it may have, or there are too many folders below this path.",
+  session_busy: "The session runs another command. Wait for its end, or use another session.",
+  not_a_terminal: "The process has no terminal. Start it with `pty`.",
+  sandbox_outdated: "The sandbox was made before its host was upgraded. Create another one.",
   file_not_found: "There is no file at this path.",
   not_a_file: "There is something other than a regular file at this path.",
   not_a_folder: "There is something other than a folder at this path.",
@@ -65,6 +75,16 @@ export async function refusalOf(response: Response): Promise<AppError> {
   }
   if (code === "unavailable") return unreachable(cause);
   return new AppError("internal", "The sandbox's host could not do this.", { cause });
+}
+
+/** What is read of an answer that is no refusal. */
+export async function accepted<T>(response: Response, read: () => Promise<T>): Promise<T> {
+  if (!response.ok) throw await refusalOf(response);
+  return read();
+}
+
+export async function dropped(response: Response): Promise<void> {
+  await response.body?.cancel();
 }
 
 /** @throws AppError `internal` when a host answers something that the contract does not know. */

@@ -48,7 +48,7 @@ function execRequest(place: Place, request: ExecRequest, call: Call): HostReques
 }
 
 /** A command that was sent may have run: saying `host_unreachable` would invite a second run of it. */
-async function run<T>(
+export async function run<T>(
   send: Send,
   request: HostRequest,
   read: (response: Response) => Promise<T>,
@@ -61,7 +61,8 @@ async function run<T>(
   }
 }
 
-async function eventsOf(response: Response, call: Call): Promise<ExecEvents> {
+/** A stream of the host's events. @throws AppError with the host's refusal */
+export async function eventsOf(response: Response, call: Call): Promise<ExecEvents> {
   if (!response.ok) throw await refusalOf(response);
   const execId = ExecId.safeParse(response.headers.get(execIdHeader));
   if (execId.success && response.body) {

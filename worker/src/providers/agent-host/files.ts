@@ -4,8 +4,9 @@ import { absolutePath } from "#contract/text";
 import { inTime, readOrStream } from "../../bytes.ts";
 import { AppError } from "../../errors.ts";
 import type { ArchiveWish, Call, FileBody, FileContent, Files, Place } from "../provider.ts";
-import { parseAnswer, refusalOf } from "./answers.ts";
+import { accepted, dropped, parseAnswer, refusalOf } from "./answers.ts";
 import { type HostRequest, type Send, sandboxPath } from "./call.ts";
+import { eventsOf } from "./exec.ts";
 
 type Query = Record<string, string | false | undefined>;
 
@@ -35,6 +36,14 @@ export function fileCalls(send: Send): Files {
       return send(request(place, call, "GET", withQuery("/entries", query)), (response) =>
         accepted(response, () => parseAnswer(response, EntryPage)),
       );
+    },
+
+    watch: (place, { path, recursive }, call) => {
+      const query = { path: absolutePath(path), recursive };
+      return send(request(place, call, "GET", withQuery("/watch", query)), async (response) => {
+        const { stream } = await eventsOf(response, call);
+        return stream;
+      });
     },
 
     readArchive: (place, archive, call) =>
@@ -74,15 +83,6 @@ async function upload(place: Place, call: Call, rest: string, body: FileBody): P
     ...request(place, call, "PUT", rest),
     body: { content, type: "application/octet-stream", ...(isLong && { length }) },
   };
-}
-
-async function accepted<T>(response: Response, read: () => Promise<T>): Promise<T> {
-  if (!response.ok) throw await refusalOf(response);
-  return read();
-}
-
-async function dropped(response: Response): Promise<void> {
-  await response.body?.cancel();
 }
 
 async function fileContentOf(response: Response, headOnly: boolean): Promise<FileContent> {

@@ -5,6 +5,7 @@ import { parseAnswer, refusalOf } from "./answers.ts";
 import { callHost, type Deps, type HostRequest, json, type Send, sandboxPath } from "./call.ts";
 import { execCalls } from "./exec.ts";
 import { fileCalls } from "./files.ts";
+import { processCalls } from "./processes.ts";
 
 /** Sandboxes on our own agent-hosts, over signed HTTP. */
 export function agentHostProvider(deps: Deps): SandboxProvider {
@@ -50,6 +51,8 @@ export function agentHostProvider(deps: Deps): SandboxProvider {
       ),
 
     ...execCalls(send),
+
+    ...processCalls(send),
 
     ...fileCalls(send),
   };

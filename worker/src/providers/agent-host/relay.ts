@@ -5,7 +5,7 @@ import { toProblem } from "../../errors.ts";
 import { lost } from "./answers.ts";
 
 const lineFeed = 10;
-const lastEvent = /^event: (?:exit|error)\n/;
+const lastEvent = /^event: (?:exit|end|error)\n/;
 const decoder = new TextDecoder();
 
 /**

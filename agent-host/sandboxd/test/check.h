@@ -1,0 +1,36 @@
+/* What the unit tests share. A test prints nothing and stops at the first claim that does not hold. */
+#ifndef SANDGATE_CHECK_H
+#define SANDGATE_CHECK_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "buffer.h"
+#include "fields.h"
+#include "frames.h"
+
+#define CHECK(claim)                                                         \
+    do {                                                                     \
+        if (claim) break;                                                    \
+        fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, __func__, #claim); \
+        exit(1);                                                             \
+    } while (0)
+
+static inline void add(struct buffer *payload, uint16_t tag, const void *bytes, size_t length) {
+    uint8_t header[FIELD_HEADER_BYTES];
+    put_le(header, tag, 2);
+    put_le(header + 2, length, 4);
+    buffer_append(payload, header, sizeof header);
+    buffer_append(payload, bytes, length);
+}
+
+static inline void add_text(struct buffer *payload, uint16_t tag, const char *text) {
+    add(payload, tag, text, strlen(text));
+}
+
+void exec_request_tests(void);
+void shell_line_tests(void);
+void watch_tree_tests(void);
+
+#endif
