@@ -62,6 +62,10 @@ export const limits = {
   /** Of a stream whose reader must not be missed: some runtimes notice who has gone only when they send something. */
   tiedStreamCommentMs: 500,
 
+  /** Sandboxes of one batch, and how many of them are asked for at a time. */
+  batchMax: 100,
+  batchParallelMax: 16,
+
   /** Ended processes that a sandbox's list still shows, the newest, and how long what they printed is kept. */
   processesEndedMax: 64,
   processKeptMs: 600_000,
