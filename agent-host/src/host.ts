@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
@@ -17,13 +16,16 @@ import { freeMemoryMiB, readMachineMemory } from "./pool/admission.ts";
 import { Pool } from "./pool/pool.ts";
 import { inspectEngine } from "./preflight/engine.ts";
 import type { Finding } from "./preflight/finding.ts";
-import { propagationOf } from "./preflight/member.ts";
 import { createMemberFolders } from "./runtime/docker/folder.ts";
 import { DockerRuntime } from "./runtime/docker/runtime.ts";
 import type { Architecture } from "./runtime/docker/seccomp.ts";
 import type { Member, Runtime } from "./runtime/runtime.ts";
+import type { DiskRoom } from "./sandboxes/create.ts";
 import { Registry } from "./sandboxes/registry.ts";
 import { createUidClaims } from "./uids/claim.ts";
+import { createDisks } from "./workspaces/disks.ts";
+import { freeDiskMiB, isShort, largestDiskMiB, readDisk } from "./workspaces/room.ts";
+import { Workspaces } from "./workspaces/workspaces.ts";
 
 export type Host = Awaited<ReturnType<typeof composeHost>>;
 
@@ -42,7 +44,7 @@ export async function composeHost(
   const machine = composeMachine(config, engine, arch);
   const leases = createLeaseStore(config.hostFolder);
   const registry = new Registry();
-  const room = composeRoom(config, registry, machine.runtime, log);
+  const room = composeRoom(config, registry, machine, log);
   const streams = new ExecStreams();
   const state = { isDraining: false, url: "" };
   const facts: HeartbeatDeps["facts"] = () => ({
@@ -99,17 +101,22 @@ function composeMachine(config: HostConfig, engine: Engine, arch: Architecture) 
   const runDir = config.settings.SANDGATE_RUN_DIR;
   const folders = createMemberFolders(runDir, hostId);
   const uids = createUidClaims(hostId);
-  const propagation = propagationOf(runDir, readFileSync("/proc/self/mountinfo", "utf8"));
+  const workspaces = new Workspaces({
+    disks: createDisks({ runDir, hostId, folder: imageFolderOf(config) }),
+    driver: config.settings.SANDGATE_WORKSPACES,
+    defaultMiB: config.settings.SANDGATE_DEFAULT_DISK_MIB,
+    memoryMiB: config.settings.SANDGATE_DEFAULT_MEMORY_MIB,
+  });
   const { sandboxdPath } = config.prepared;
-  const runtime = new DockerRuntime({ engine, hostId, folders, uids, sandboxdPath, propagation, arch });
-  return { folders, uids, runtime };
+  const runtime = new DockerRuntime({ engine, hostId, folders, uids, workspaces, sandboxdPath, arch });
+  return { folders, uids, workspaces, runtime };
 }
 
-/** The host's room: its pool, and how much memory may still be promised. */
+/** The host's room: its pool, and how much memory and disk may still be promised. */
 function composeRoom(
-  { settings, prepared }: HostConfig,
+  { settings, prepared, hostFolder }: HostConfig,
   registry: Registry,
-  runtime: DockerRuntime,
+  { runtime, workspaces }: ReturnType<typeof composeMachine>,
   log: Logger,
 ) {
   const memberLimits: CgroupLimits = {
@@ -121,6 +128,10 @@ function composeRoom(
     pool.warm * memberLimits.memoryMiB + registry.all().reduce((sum, { lease }) => sum + lease.memoryMiB, 0);
   const overcommit = settings.SANDGATE_MEMORY_OVERCOMMIT;
   const freeMemory = () => freeMemoryMiB({ ...readMachineMemory(), promisedMiB: promisedMiB(), overcommit });
+  const memberMiB = settings.SANDGATE_DEFAULT_DISK_MIB;
+  const promisedDiskMiB = () =>
+    pool.warm * memberMiB + registry.all().reduce((sum, { lease }) => sum + lease.diskMiB, 0);
+  const disk = composeDisk({ settings, hostFolder, workspaces, promisedMiB: promisedDiskMiB });
   const pool: Pool = new Pool(
     {
       runtime,
@@ -131,13 +142,40 @@ function composeRoom(
         memberLimits,
       },
       allocated: () => registry.size,
-      roomByMemory: () => Math.floor(freeMemory() / memberLimits.memoryMiB),
+      roomByMemory: () =>
+        Math.floor(Math.min(freeMemory() / memberLimits.memoryMiB, disk.freeMiB() / memberMiB)),
       log,
     },
     prepared.templates,
   );
   const { totalMiB: memoryMiB } = readMachineMemory();
-  return { pool, memberLimits, freeMemoryMiB: freeMemory, memoryMiB, cores: availableParallelism() };
+  return { pool, memberLimits, disk, freeMemoryMiB: freeMemory, memoryMiB, cores: availableParallelism() };
+}
+
+type DiskFactsDeps = Pick<HostConfig, "settings" | "hostFolder"> & {
+  workspaces: Workspaces;
+  promisedMiB: () => number;
+};
+
+/** It may be a disk of its own: then that one's room counts. */
+const imageFolderOf = ({ hostFolder }: Pick<HostConfig, "hostFolder">) => join(hostFolder, "workspaces");
+
+/** Workspaces in memory take no disk; those on disk share what their folder is on. */
+function composeDisk({ settings, hostFolder, workspaces, promisedMiB }: DiskFactsDeps): DiskRoom {
+  const overcommit = settings.SANDGATE_DISK_OVERCOMMIT;
+  const folder = imageFolderOf({ hostFolder });
+  const isOnDisk = () => workspaces.driver === "loop";
+  const room = () => ({ ...readDisk(folder), usedMiB: workspaces.usedMiB, overcommit });
+  return {
+    memberMiB: settings.SANDGATE_DEFAULT_DISK_MIB,
+    get maxMiB() {
+      const { totalMiB } = readDisk(folder);
+      return isOnDisk() ? largestDiskMiB(totalMiB, overcommit) : Number.POSITIVE_INFINITY;
+    },
+    isShort: () => isOnDisk() && isShort(readDisk(folder).freeMiB),
+    freeMiB: () =>
+      isOnDisk() ? freeDiskMiB({ ...room(), promisedMiB: promisedMiB() }) : Number.POSITIVE_INFINITY,
+  };
 }
 
 type InspectDeps = {

@@ -9,13 +9,16 @@ import type { Finding } from "./preflight/finding.ts";
 import { createHostApp } from "./routes/app.ts";
 import { endSandbox } from "./sandboxes/end.ts";
 import { endAll } from "./sandboxes/end-all.ts";
+import { keepLimits } from "./sandboxes/keep-limits.ts";
 import { reap } from "./sandboxes/reap.ts";
 import { recover } from "./sandboxes/recover.ts";
 import { sweep } from "./sandboxes/sweep.ts";
 import { serveHost } from "./serve.ts";
 import { NonceWindow } from "./signing/nonces.ts";
+import { proveWorkspaces } from "./workspaces/prove.ts";
 
 const reapMs = 1_000;
+const meterMs = 5_000;
 const warmUpDeadlineMs = 60_000;
 /** How long a host that is up waits for a control plane that is only starting; it opens without one after that. */
 const heardMs = 10_000;
@@ -51,8 +54,10 @@ export async function runHost(
 async function open(host: Host, hurry: AbortSignal): Promise<RunningHost> {
   const { config, log } = host;
   const digests = new Set(config.prepared.templates.map(({ digest }) => digest));
+  await host.workspaces.open(host.disk);
   const recovered = await recover({ ...host, currentDigests: digests });
   if (recovered.leased + recovered.warm + recovered.destroyed > 0) log.info(recovered, "recovered");
+  for (const template of config.prepared.templates.slice(0, 1)) await proveWorkspaces(host, template);
   const isWarm = await host.pool.warmUp(warmUpDeadlineMs);
   if (!isWarm) log.warn("the pool did not reach its minimum in time");
   const findings = await inspectOnce(host);
@@ -105,6 +110,10 @@ function startTimers(host: Host): NodeJS.Timeout[] {
       reapMs,
     ),
     setInterval(
+      guarded("the meter", () => meter(host)),
+      meterMs,
+    ),
+    setInterval(
       guarded("the sampler", async () => host.sampler.tick()),
       limits.metricsSampleMs,
     ),
@@ -113,6 +122,12 @@ function startTimers(host: Host): NodeJS.Timeout[] {
       sweepMs,
     ),
   ];
+}
+
+/** What drifts while nobody looks: limits, and how full the disk is. */
+async function meter(host: Host): Promise<void> {
+  await keepLimits(host);
+  await host.workspaces.look();
 }
 
 /** Ends everything that lives here and leaves no container, socket or uid behind. */
@@ -130,5 +145,6 @@ async function drain(host: Host, server: Server, timers: NodeJS.Timeout[]): Prom
 
 function closeFolders(host: Host): void {
   host.uids.close();
+  host.workspaces.close();
   host.folders.close();
 }

@@ -88,8 +88,8 @@ async function templateRows(prepared: PreparedMachine) {
   const manifests = await loadManifests();
   return manifests
     .filter(({ name }) => name === "base")
-    .map(({ name, aliases, limits: { cpu, memoryMiB, pids } }) => {
-      return { name, aliases, digest: prepared.templateDigest, cpu, memoryMiB, pids };
+    .map(({ name, aliases, limits }) => {
+      return { name, aliases, digest: prepared.templateDigest, ...limits };
     });
 }
 

@@ -1,67 +1,91 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
-import { onEdge } from "../../scripts/edge/stack.ts";
 import { machine } from "../support/machine.ts";
-import { type TestStack, testStack } from "../support/stack.ts";
-import { bulkCases } from "./bulk.ts";
-import { createCases, execCases, fileCases } from "./cases.ts";
-import { PlainDocker } from "./docker.ts";
-import { overheadCases } from "./overhead.ts";
-import { environmentOf, formatTable, type Row } from "./report.ts";
-import { streamLag } from "./streams.ts";
+import { PlainDocker } from "./baselines/docker.ts";
+import { startEcho } from "./baselines/echo.ts";
+import { catalogue, notQuick } from "./catalogue.ts";
+import { Cleanups } from "./cleanups.ts";
+import { writeDocs } from "./docs.ts";
+import { environmentOf } from "./figures/environment.ts";
+import { helpText, OptionError, type Options, parseOptions } from "./options.ts";
+import { methodOf, printed, type Report, reportOf } from "./report.ts";
+import { runCases } from "./run.ts";
+import { scales } from "./scale.ts";
 
-const { values: options } = parseArgs({ options: { quick: { type: "boolean" }, json: { type: "string" } } });
-const rounds = options.quick ? 20 : 100;
+const names = catalogue.map(({ name }) => name);
+const interrupted = 130;
 
-/** Measures the public API against plain Docker in the same run, on a stack of its own. */
-async function main(): Promise<void> {
-  const { engine, image } = await machine();
-  const docker = new PlainDocker(engine.socketPath, image);
-  const stack = await testStack({ SANDGATE_POOL_TARGET: "8", SANDGATE_LOG_LEVEL: "info" });
-  const rows: Row[] = [];
+/** Measures what was asked for. Whatever ends it, nothing of it is left on the machine. */
+async function measure(options: Options, signal: AbortSignal): Promise<Report> {
+  const startedMs = performance.now();
+  const mode = options.isQuick ? "quick" : "full";
+  const scale = scales[mode];
+  const cleanups = new Cleanups();
+  const work = async (): Promise<Report> => {
+    const { engine, image } = await machine();
+    const docker = new PlainDocker(engine.socketPath, image);
+    cleanups.add(() => docker.close());
+    await docker.sweep();
+    const environment = environmentOf(await docker.version());
+    const echo = await startEcho(cleanups);
+    const wanted = options.only.filter((name) => !isLeftOut(options, name));
+    const report = (line: string) => void process.stderr.write(`${line}\n`);
+    const results = await runCases({ scale, docker, echo, cleanups }, wanted, report);
+    for (const name of options.only)
+      if (isLeftOut(options, name))
+        results.skipped.push({ name, reason: "--quick leaves it out unless --only names it" });
+    const seconds = Math.round((performance.now() - startedMs) / 1000);
+    return reportOf(results, { mode, environment, seconds, method: methodOf(scale) });
+  };
   try {
-    const bench = { stack, docker, rounds };
-    for (const cases of [createCases, execCases, fileCases]) rows.push(...(await cases(bench)));
-    rows.push(...(await overheadCases(stack, rounds)), ...(await entryCases(stack, "Node")));
+    return await Promise.race([work(), aborted(signal)]);
   } finally {
-    await docker.close();
-    await stack.stop();
-  }
-  rows.push(...(await edgeCases()));
-  const hits = hitRate(await readFile(stack.controlPlane.logPath, "utf8"));
-  await stack.dispose();
-  const detail = stack.findings.find(({ name }) => name === "engine")?.detail ?? "unknown";
-  const environment = environmentOf(detail);
-  console.log(formatTable(rows));
-  console.log(`\ncreates served from the warm pool: ${hits.pool} of ${hits.pool + hits.cold}`);
-  console.log(
-    Object.entries(environment)
-      .map(([name, value]) => `${name}: ${value}`)
-      .join("; "),
-  );
-  if (options.json)
-    await writeFile(options.json, `${JSON.stringify({ environment, hits, rows }, null, 2)}\n`);
-}
-
-/** What passes through the control plane without being held: on both entries it must stay quick and small. */
-async function entryCases(stack: TestStack, entry: string): Promise<Row[]> {
-  const lag = { name: `stream lag, ${entry}`, ...(await streamLag(stack)) };
-  return [lag, ...(await bulkCases(stack, entry))];
-}
-
-async function edgeCases(): Promise<Row[]> {
-  const stack = await testStack({}, undefined, onEdge);
-  try {
-    return await entryCases(stack, "workerd");
-  } finally {
-    await stack.dispose();
+    await cleanups.close();
   }
 }
 
-/** The control plane notes with each create where the sandbox came from. */
-function hitRate(log: string): { pool: number; cold: number } {
-  const count = (source: string) => log.split(`"source":"${source}"`).length - 1;
-  return { pool: count("pool"), cold: count("cold") };
+/** Everything was asked for, and not this one by its name. */
+function isLeftOut({ isQuick, only }: Options, name: string): boolean {
+  return isQuick && only.length === names.length && notQuick.includes(name);
 }
 
-await main();
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
+
+async function main(): Promise<number> {
+  const options = parseOptions(process.argv.slice(2), names);
+  if (options.isHelp) {
+    console.log(helpText(catalogue));
+    return 0;
+  }
+  if (options.docsPath !== undefined) {
+    await writeDocs(JSON.parse(await readFile(options.docsPath, "utf8")) as Report);
+    return 0;
+  }
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => {
+      process.stderr.write("Stopping; what was started is being removed.\n");
+      stop.abort();
+    });
+  try {
+    const report = await measure(options, stop.signal);
+    if (options.jsonPath !== undefined)
+      await writeFile(options.jsonPath, `${JSON.stringify(report, null, 2)}\n`);
+    console.log(printed(report));
+    return 0;
+  } catch (cause) {
+    if (stop.signal.aborted) return interrupted;
+    throw cause;
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (cause: unknown) => {
+    console.error(cause instanceof OptionError ? cause.message : cause);
+    process.exit(1);
+  },
+);

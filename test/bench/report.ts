@@ -1,49 +1,52 @@
-import { execFileSync } from "node:child_process";
-import { cpus, release, totalmem } from "node:os";
-import type { Sample } from "./measure.ts";
+import type { Environment } from "./figures/environment.ts";
+import { type Judged, judge } from "./figures/goals.ts";
+import type { Row } from "./figures/row.ts";
+import { formatTable } from "./figures/table.ts";
+import type { Results } from "./run.ts";
+import type { Scale } from "./scale.ts";
 
-type Latency = { name: string } & Sample;
-export type Row = (Latency & { baseline?: Latency }) | { name: string; value: number; unit: string };
+/** What `--json` writes and `--docs` reads. */
+export type Report = Omit<Results, "rows"> & {
+  mode: "quick" | "full";
+  environment: Environment;
+  seconds: number;
+  method: string[];
+  rows: (Row & { goals?: Judged[] })[];
+};
 
-/** What the figures were measured on; without it they mean little. */
-export function environmentOf(engineVersion: string) {
-  return {
-    cpu: cpus()[0]?.model ?? "unknown",
-    cores: cpus().length,
-    memoryGiB: Math.round(totalmem() / 1024 ** 3),
-    kernel: release(),
-    node: process.version,
-    engine: engineVersion,
-    commit: commit(),
-    path: "client, control plane and agent-host on one machine, over loopback",
-  };
+/** How it was measured, for whoever reads the table alone. */
+export function methodOf(scale: Scale): string[] {
+  return [
+    "Everything runs on one machine, over loopback: no network is in any figure.",
+    `Before a stage is measured, ${scale.warmExecs} commands and ${scale.warmCreates} creates (where there is a pool) are sent; before its rows, each path again.`,
+    "Ours and the baselines run in blocks in turn; after each block of Docker's a few calls of ours are not measured.",
+    "`times as fast as` compares p50 (concurrent creates: means); below 1 the baseline is the faster one.",
+    "The generator shares the cores with what it measures, and takes in the log lines of both programs.",
+  ];
 }
 
-function commit(): string {
-  try {
-    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
-  } catch {
-    return "unknown";
-  }
+export function reportOf(
+  results: Results,
+  facts: Pick<Report, "mode" | "environment" | "seconds" | "method">,
+): Report {
+  const rows = results.rows.map((row) => {
+    const goals = judge(row);
+    return goals.length > 0 ? { ...row, goals } : row;
+  });
+  return { ...facts, ...results, rows };
 }
 
-const widths = [26, 6, 9, 9, 9, 9, 24];
-
-/** The table for people: milliseconds, and how many times faster than the baseline of the same run. */
-export function formatTable(rows: Row[]): string {
-  const header = ["case", "n", "p50 ms", "p95 ms", "p99 ms", "min ms", "against the baseline"];
-  const lines = [header, ...rows.map(cells)].map((row) =>
-    row
-      .map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0)))
-      .join(" "),
-  );
-  return lines.join("\n");
-}
-
-function cells(row: Row): string[] {
-  if ("unit" in row)
-    return [row.name, "", "", "", "", "", `${row.value.toFixed(row.value < 10 ? 2 : 0)} ${row.unit}`];
-  const ms = (value: number) => value.toFixed(2);
-  const ratio = row.baseline ? `${(row.baseline.p50 / row.p50).toFixed(1)}x faster` : "";
-  return [row.name, String(row.n), ms(row.p50), ms(row.p95), ms(row.p99), ms(row.min), ratio];
+/** The report for a terminal. */
+export function printed(report: Report): string {
+  const environment = Object.entries(report.environment).map(([name, value]) => `${name}: ${value}`);
+  return [
+    formatTable(report.rows),
+    "",
+    ...report.skipped.map(({ name, reason }) => `${name} was skipped: ${reason}.`),
+    ...report.rows.flatMap(({ name, note }) => (note ? [`${name}: ${note}.`] : [])),
+    ...report.notes.map((note) => `It happened: ${note}`),
+    ...report.method,
+    environment.join("; "),
+    `${report.mode}, ${report.seconds} s`,
+  ].join("\n");
 }

@@ -92,6 +92,10 @@ const absurdLimits = [
   { cpu: 65 },
   { memoryMiB: 1 },
   { memoryMiB: 2 ** 20 + 1 },
+  { pids: 1 },
+  { pids: 4097 },
+  { diskMiB: 1 },
+  { diskMiB: 2 ** 20 },
 ];
 
 describe("a body that cannot be served is refused for what it is:", () => {

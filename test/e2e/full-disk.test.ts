@@ -15,15 +15,18 @@ afterEach(async () => {
 });
 
 /** A stack of which one folder lies on a small disk of its own. */
-async function stackOnSmallDisk(small: (dataDir: string) => string) {
+async function stackOnSmallDisk(
+  small: (dataDir: string) => string,
+  { sizeMiB = 12, settings = {} }: { sizeMiB?: number; settings?: Record<string, string> } = {},
+) {
   const scratch = scratchFolder();
   const dataDir = join(scratch.path, "data");
   const disk = small(dataDir);
   mkdirSync(disk, { recursive: true });
-  execFileSync("mount", ["-t", "tmpfs", "-o", "size=12m", "sandgate-test", disk]);
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${sizeMiB}m`, "sandgate-test", disk]);
   // Lazily: this process still holds the database that it looked into.
   cleanUps.push(scratch.dispose, () => execFileSync("umount", ["--lazy", disk]));
-  const stack = await testStack({ SANDGATE_SWEEP_SECONDS: "1" }, dataDir);
+  const stack = await testStack({ SANDGATE_SWEEP_SECONDS: "1", ...settings }, dataDir);
   cleanUps.push(() => stack.dispose());
   const ballast = join(disk, "ballast");
   return { stack, fill: () => fill(disk, ballast), free: () => rmSync(ballast) };
@@ -65,6 +68,60 @@ describe("on a full disk creates are refused, sandboxes live on, and space alone
   test("the disk of the whole data folder", async () => {
     const { stack, ...disk } = await stackOnSmallDisk((dataDir) => dataDir);
     await expectToBearIt(stack, disk, "unavailable");
+  });
+});
+
+describe("the disk of the workspaces", () => {
+  const workspaceMiB = 64;
+  const imagesIn = (dataDir: string) => join(dataDir, "host", "workspaces");
+  /** Room for six sandboxes, two of them warm, besides what is kept free. */
+  const smallDisk = () =>
+    stackOnSmallDisk(imagesIn, {
+      sizeMiB: 256 + 6 * workspaceMiB + 16,
+      settings: {
+        SANDGATE_DEFAULT_DISK_MIB: String(workspaceMiB),
+        SANDGATE_DISK_OVERCOMMIT: "1",
+        SANDGATE_POOL_TARGET: "2",
+      },
+    });
+
+  test("is never promised twice: creates end where it does, and go on when one of them ends", async () => {
+    const { stack } = await smallDisk();
+    const { api } = stack;
+    const ids = [(await api.create()).id, (await api.create()).id, (await api.create()).id];
+    await stack.poolIsFull();
+    await expectProblem(await api.call("POST", "/v1/sandboxes", { diskMiB: 512 }), 400, "invalid_request");
+    await expectProblem(await api.call("POST", "/v1/sandboxes", { diskMiB: 200 }), 503, "no_capacity");
+    for (let more = 0; more < 3; more++) ids.push((await api.create()).id);
+    await expectProblem(await api.call("POST", "/v1/sandboxes", {}), 503, "no_capacity");
+    // Every one of them may take all that it was promised, at once.
+    const fills = await Promise.all(
+      ids.map((id) => api.exec(id, "head -c 58M /dev/zero >f && sync f && stat -c %s f")),
+    );
+    expect(fills.map(({ stdout }) => Number(stdout))).toEqual(ids.map(() => 58 * 1024 * 1024));
+    await api.delete(ids[0] ?? "");
+    await expect
+      .poll(async () => (await api.call("POST", "/v1/sandboxes", {})).status, { timeout: 20_000 })
+      .toBe(201);
+  });
+
+  test("full by others: nothing is handed out, a write fails aloud, and space alone brings all back", async () => {
+    const { stack, fill: fillDisk, free } = await smallDisk();
+    const { api } = stack;
+    const { id } = await api.create();
+    await api.write(id, "note", "of before");
+    await stack.poolIsFull();
+    fillDisk();
+    await expectProblem(await api.call("POST", "/v1/sandboxes", {}), 503, "no_capacity");
+    const written = await api.exec(id, "dd if=/dev/zero of=f bs=1M count=40 conv=fsync");
+    expect(written).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("No space left") });
+    expect((await api.exec(id, "cat note; echo works")).stdout).toContain("works\n");
+    free();
+    const after = (await api.create()).id;
+    const again = await api.exec(after, "dd if=/dev/zero of=f bs=1M count=40 conv=fsync");
+    expect(again.exitCode).toBe(0);
+    await api.delete(after);
+    await expectBooksToAgree(stack, [id]);
   });
 });
 

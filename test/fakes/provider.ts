@@ -88,6 +88,7 @@ export class FakeProvider implements SandboxProvider {
         sandboxId: spec.sandboxId,
         generation: spec.generation,
         source: "pool" as const,
+        diskMiB: spec.diskMiB,
         leaseMs: 1,
       };
     });

@@ -1,3 +1,4 @@
+import type { CgroupLimits } from "#host/cgroup/limits";
 import type { Usage } from "#host/cgroup/usage";
 import type { Finding } from "#host/preflight/finding";
 import type { Expectation, FoundMember, Member, MemberSpec, Runtime } from "#host/runtime/runtime";
@@ -10,6 +11,9 @@ type Container = { found: FoundMember; daemon: FakeSandboxd };
 export class FakeRuntime implements Runtime {
   readonly containers = new Map<string, Container>();
   readonly names = new Map<string, string>();
+  /** By handle: what leases were given. */
+  readonly limits = new Map<string, CgroupLimits>();
+  readonly disksMiB = new Map<string, number>();
   #nextUid = 20_000;
   #failures: unknown[] = [];
 
@@ -60,7 +64,21 @@ export class FakeRuntime implements Runtime {
     return { memberId, uid, template, templateDigest, handle, connection: daemon.dial(expect) };
   }
 
-  applyLimits(): void {}
+  applyLimits({ handle }: Pick<Member, "handle">, limits: CgroupLimits): void {
+    this.limits.set(handle, limits);
+  }
+  keepLimits({ handle }: Pick<Member, "handle">, limits: CgroupLimits): string[] {
+    const { cpu, memoryMiB, pids } = limits;
+    const now = this.limits.get(handle);
+    this.limits.set(handle, limits);
+    return now?.cpu === cpu && now.memoryMiB === memoryMiB && now.pids === pids ? [] : ["limits"];
+  }
+  grantDisk(_member: Pick<Member, "memberId">, wantedMiB: number): number {
+    return wantedMiB;
+  }
+  async fitDisk({ handle }: Pick<Member, "handle">, diskMiB: number): Promise<void> {
+    this.disksMiB.set(handle, diskMiB);
+  }
   async inspect(): Promise<Finding[]> {
     return [];
   }
@@ -85,5 +103,5 @@ export class FakeRuntime implements Runtime {
   async label({ handle }: Pick<Member, "handle">, name: string): Promise<void> {
     this.names.set(handle, name);
   }
-  sweep(): void {}
+  async sweep(_alive: ReadonlySet<string>): Promise<void> {}
 }

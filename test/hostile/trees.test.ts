@@ -94,7 +94,7 @@ time.sleep(4)`;
     }
   }
   await swapper;
-  expect(answers).toBeGreaterThan(100);
+  expect(answers).toBeGreaterThan(30);
   expect(existsSync(path)).toBe(true);
   expect((await box.exec("ls -d /etc/passwd /tmp")).exitCode).toBe(0);
 });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { SandboxPage } from "#contract/sandbox";
 import { type Harness, harness, problemOf } from "#test/support/harness";
+import { registerTemplate } from "#worker/templates/register";
 
 let h: Harness;
 beforeEach(async () => {
@@ -28,6 +29,30 @@ test("a sandbox is created, runs a command, keeps a file, and ends", async () =>
   expect(await problemOf(dead)).toMatchObject({ code: "sandbox_ended", facts: { endReason: "killed" } });
   expect((await h.send("DELETE", path, { key: h.key })).status).toBe(204);
   expect(await h.slotsUsed()).toBe(0);
+});
+
+test("limits come from the request, then the template, then the settings, and are shown", async () => {
+  const defaults = { cpu: 1, memoryMiB: 256, pids: 256, diskMiB: 1024 };
+  expect(await h.read((await h.create()).id)).toMatchObject(defaults);
+  const limits = { cpu: 0.5, memoryMiB: 512, pids: 128, diskMiB: 64 };
+  await registerTemplate(h.deps, { name: "small", aliases: [], digest: "sha256:1", ...limits });
+  h.clock.advance(11_000); // past the time that templates are cached for
+  await h.heartbeat();
+  expect(await h.read((await h.create({ template: "small" })).id)).toMatchObject(limits);
+  const asked = { cpu: 2, memoryMiB: 1024, pids: 4096, diskMiB: 102_400 };
+  const sandbox = await h.create({ template: "small", ...asked });
+  expect(await h.read(sandbox.id)).toMatchObject(asked);
+  expect(h.provider.held.get(sandbox.id)?.spec).toMatchObject(asked);
+});
+
+test("a sandbox shows the disk that its host could give, also where that is less than was asked for", async () => {
+  const create = h.provider.create.bind(h.provider);
+  h.provider.create = async (place, spec) => ({ ...(await create(place, spec)), diskMiB: 128 });
+  const sandbox = await h.create({ diskMiB: 1024 });
+  h.provider.create = create;
+  expect(sandbox.diskMiB).toBe(128);
+  await h.heartbeat();
+  expect(await h.read(sandbox.id)).toMatchObject({ state: "running", diskMiB: 128 });
 });
 
 test("a tenant's bytes are answered so that no browser runs them", async () => {

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Client, createClient } from "@libsql/client";
 import { expect } from "vitest";
 import { limits } from "#contract/limits";
 import { Lease } from "#host/leases/store";
 import type { TestStack } from "./stack.ts";
-import { containersOf, foldersOf, hostIdOf, uidsOf } from "./traces.ts";
+import { containersOf, foldersOf, hostIdOf, imagesOf, loopDevicesOf, uidsOf } from "./traces.ts";
 
 type Row = { id: string; state: string; endReason: string | null };
 const settleMs = 30_000;
@@ -94,6 +94,10 @@ async function booksOf(stack: TestStack) {
     isEachRunning: containers.every(({ isRunning }) => isRunning),
     strangers: {
       folders: differing(foldersOf(hostId), members),
+      disks: differing(
+        imagesOf(stack.dataDir),
+        loopDevicesOf(stack.dataDir).map((path) => basename(path)),
+      ),
       uids: differing(
         uidsOf(hostId).map(String),
         containers.map(({ uid }) => String(uid)),
@@ -110,7 +114,7 @@ function agreeing(live: string[], warm: number): Awaited<ReturnType<typeof books
     leases: live,
     warm,
     isEachRunning: true,
-    strangers: { folders: [], uids: [], leases: [] },
+    strangers: { folders: [], disks: [], uids: [], leases: [] },
   };
 }
 

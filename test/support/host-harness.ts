@@ -13,6 +13,7 @@ import { Registry } from "#host/sandboxes/registry";
 import { FakeRuntime } from "../fakes/runtime.ts";
 
 const limits = { cpu: 1, memoryMiB: 256, pids: 256 };
+const memberDiskMiB = 1024;
 export const baseTemplate = { name: "base", digest: "digest-1", image: "image-1" };
 
 type Options = {
@@ -22,6 +23,8 @@ type Options = {
   target?: number;
   max?: number;
   freeMemoryMiB?: number;
+  freeDiskMiB?: number;
+  isDiskShort?: boolean;
 };
 
 /** A host without HTTP over a fake machine; a second one with the same folder and runtime is its restart. */
@@ -59,6 +62,12 @@ export function hostHarness(options: Options = {}) {
     memoryMiB: 65_536,
     memberLimits: limits,
     freeMemoryMiB,
+    disk: {
+      memberMiB: memberDiskMiB,
+      maxMiB: 65_536,
+      isShort: () => options.isDiskShort ?? false,
+      freeMiB: () => options.freeDiskMiB ?? 100_000,
+    },
     now: () => clock.nowMs,
     onEnd: () => {
       ends++;
@@ -100,6 +109,8 @@ export function hostCreate(nowMs: number, over: Partial<HostCreate> = {}): HostC
     template: "base",
     cpu: 1,
     memoryMiB: 256,
+    pids: 256,
+    diskMiB: memberDiskMiB,
     env: {},
     idleSeconds: 300,
     expiresAtMs: nowMs + 900_000,

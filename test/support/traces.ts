@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createEngine, engineSocketPath } from "#host/engine/request";
 import { label } from "#host/runtime/docker/container";
 import { uidFolder } from "#host/uids/claim";
@@ -98,18 +98,41 @@ export function mountsOf(paths: readonly string[]): string[] {
     .filter((line) => paths.some((path) => line.includes(path)));
 }
 
+/** The images below a folder that loop devices of this machine hold, also those that were deleted meanwhile. */
+export function loopDevicesOf(folder: string): string[] {
+  const held = (name: string) => readText(`/sys/block/${name}/loop/backing_file`).trim();
+  return namesIn("/sys/block")
+    .map(held)
+    .filter((image) => image.startsWith(folder));
+}
+
+/** Where the disks of a host's members are mounted, and where their images are. */
+export const workspaceRootOf = (hostId: string) => join(runDir, `workspaces-${hostId}`);
+export const imagesOf = (dataDir: string) => namesIn(join(dataDir, "host", "workspaces"));
+
 /** Everything on this machine that is there because of one host; nothing of it may outlive a stop. */
 export async function tracesOf(dataDir: string, hostId: string) {
   const folders = foldersOf(hostId);
+  const root = workspaceRootOf(hostId);
   return {
     containers: await containersOf(hostId),
-    folders,
+    folders: [...folders, ...namesIn(runDir).filter((name) => name === basename(root))],
     uids: uidsOf(hostId),
-    mounts: mountsOf(folders.map((name) => join(runDir, name))),
+    mounts: mountsOf([root, ...folders.map((name) => join(runDir, name))]),
+    loopDevices: loopDevicesOf(dataDir),
+    images: imagesOf(dataDir),
     processes: processesOf(dataDir),
   };
 }
-export const noTraces = { containers: [], folders: [], uids: [], mounts: [], processes: [] };
+export const noTraces = {
+  containers: [],
+  folders: [],
+  uids: [],
+  mounts: [],
+  loopDevices: [],
+  images: [],
+  processes: [],
+};
 
 function namesIn(folder: string): string[] {
   try {

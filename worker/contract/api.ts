@@ -17,6 +17,8 @@ const exampleSandbox = {
   state: "running",
   cpu: 1,
   memoryMiB: 256,
+  pids: 256,
+  diskMiB: 1024,
   lifetimeSeconds: 600,
   idleSeconds: 300,
   metadata: { purpose: "demo" },

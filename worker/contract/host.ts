@@ -19,6 +19,8 @@ export const HostCreate = z.strictObject({
   template: TemplateName,
   cpu: z.number(),
   memoryMiB: z.int(),
+  pids: z.int(),
+  diskMiB: z.int(),
   env: EnvVars,
   idleSeconds: z.int(),
   /** Absolute, so that a retried create cannot lengthen a life. */
@@ -31,6 +33,8 @@ export const HostCreated = z.strictObject({
   generation: z.int(),
   /** `pool` when a warm member was handed out, `cold` when one had to be made. */
   source: z.enum(["pool", "cold"]),
+  /** What the workspace has; a host that keeps them in memory may give less than was asked for. */
+  diskMiB: z.int(),
   leaseMs: z.number(),
 });
 export type HostCreated = z.infer<typeof HostCreated>;

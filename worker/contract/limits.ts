@@ -90,6 +90,10 @@ export const limits = {
   cpuMax: 64,
   memoryMinMiB: 128,
   memoryMaxMiB: 1_048_576,
+  pidsMin: 32,
+  pidsMax: 4096,
+  diskMinMiB: 16,
+  diskMaxMiB: 102_400,
 
   metadataFiltersMax: 4,
 

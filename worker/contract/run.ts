@@ -102,6 +102,8 @@ export const CreateRun = z
       .describe("The whole process tree is ended at this time; the longest when absent."),
     cpu: CreateSandbox.shape.cpu,
     memoryMiB: CreateSandbox.shape.memoryMiB,
+    pids: CreateSandbox.shape.pids,
+    diskMiB: CreateSandbox.shape.diskMiB,
     metadata: Metadata.optional().describe("Your own labels."),
   })
   .refine(

@@ -44,6 +44,8 @@ export const TemplateName = z
 const seconds = z.int().min(limits.lifetimeMinSeconds).max(limits.lifetimeMaxSeconds);
 const Cpu = z.number().min(limits.cpuMin).max(limits.cpuMax).multipleOf(0.05);
 const MemoryMiB = z.int().min(limits.memoryMinMiB).max(limits.memoryMaxMiB);
+const Pids = z.int().min(limits.pidsMin).max(limits.pidsMax);
+const DiskMiB = z.int().min(limits.diskMinMiB).max(limits.diskMaxMiB);
 
 export const CreateSandbox = z
   .strictObject({
@@ -55,7 +57,11 @@ export const CreateSandbox = z
     env: EnvVars.optional().describe("Environment of every command in the sandbox."),
     metadata: Metadata.optional().describe("Yours to find the sandbox by; kept with its record."),
     cpu: Cpu.optional().describe("Cores."),
-    memoryMiB: MemoryMiB.optional().describe("Memory, its file systems included."),
+    memoryMiB: MemoryMiB.optional().describe("Memory, with what is in /tmp and in the cache of files."),
+    pids: Pids.optional().describe("Processes and threads at once."),
+    diskMiB: DiskMiB.optional().describe(
+      "Size of /workspace, the home folder; the file system itself takes 2 % of it.",
+    ),
     network: z.literal("none").optional().describe("There is no other kind yet."),
   })
   .meta({ id: "CreateSandbox" });
@@ -81,6 +87,8 @@ export const Sandbox = z
     state: z.enum(sandboxStates),
     cpu: z.number(),
     memoryMiB: z.int(),
+    pids: z.int(),
+    diskMiB: z.int().describe("What /workspace has; less than asked for on a host that keeps it in memory."),
     lifetimeSeconds: z.int(),
     idleSeconds: z.int(),
     metadata: Metadata,

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { limits } from "./limits.ts";
 
 /** One environment variable: its meaning, its default and whether its value may be shown. */
 export type Setting<T> = { schema: z.ZodType<T, string>; fallback: string; secret?: true; about: string };
@@ -62,7 +63,16 @@ export const settings = {
     "256",
     "memory of a sandbox that asks for none",
   ),
-  SANDGATE_DEFAULT_PIDS: setting(integer(32, 4096), "256", "processes and threads of a sandbox"),
+  SANDGATE_DEFAULT_PIDS: setting(
+    integer(limits.pidsMin, limits.pidsMax),
+    "256",
+    "processes and threads of a sandbox that asks for none",
+  ),
+  SANDGATE_DEFAULT_DISK_MIB: setting(
+    integer(limits.diskMinMiB, limits.diskMaxMiB),
+    "1024",
+    "workspace of a sandbox that asks for none; all in the pool have it",
+  ),
   SANDGATE_DEFAULT_IDLE_SECONDS: setting(integer(10, 86400), "300", "quiet time after which a sandbox ends"),
   SANDGATE_DEFAULT_LIFETIME_SECONDS: setting(integer(10, 86400), "900", "age at which a sandbox ends"),
   SANDGATE_SWEEP_SECONDS: setting(integer(1, 3600), "30", "interval of the reconciling sweeps"),
@@ -86,6 +96,16 @@ export const settings = {
     decimal(1, 16),
     "1.5",
     "sum of memory limits allowed, as a multiple of RAM",
+  ),
+  SANDGATE_DISK_OVERCOMMIT: setting(
+    decimal(1, 64),
+    "2",
+    "sum of workspace sizes allowed, as a multiple of the disk that there is for them",
+  ),
+  SANDGATE_WORKSPACES: setting(
+    z.enum(["loop", "tmpfs"]),
+    "loop",
+    "where workspaces are: `loop`, images in the data folder, or `tmpfs`, memory",
   ),
   DOCKER_HOST: setting(text, "", "socket of the Docker engine; empty = the usual one"),
 } as const satisfies Record<string, Setting<unknown>>;

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { limits } from "./limits.ts";
 
 export const TemplateName = z
   .string()
@@ -29,9 +30,11 @@ export const TemplateFile = z.strictObject({
 
 /** What a sandbox of this template gets when it asks for nothing. */
 export const TemplateLimits = z.strictObject({
-  cpu: z.number().min(0.25).max(64),
-  memoryMiB: z.int().min(128).max(1_048_576),
-  pids: z.int().min(32).max(4096),
+  cpu: z.number().min(limits.cpuMin).max(limits.cpuMax),
+  memoryMiB: z.int().min(limits.memoryMinMiB).max(limits.memoryMaxMiB),
+  pids: z.int().min(limits.pidsMin).max(limits.pidsMax),
+  /** The host's default when absent, which sandboxes in the pool have already. */
+  diskMiB: z.int().min(limits.diskMinMiB).max(limits.diskMaxMiB).optional(),
 });
 
 /** One image, however it is built: `templates/<name>/template.json`. */

@@ -1,3 +1,4 @@
+import type { Sandbox } from "#contract/sandbox";
 import type { Resolved } from "#contract/settings";
 
 /** What the control plane is configured with; verbs get the parts that they need. */
@@ -8,7 +9,8 @@ export type Config = {
   adminKey: string;
   sweepMs: number;
   retentionMs: number;
-  defaults: { cpu: number; memoryMiB: number; lifetimeSeconds: number; idleSeconds: number };
+  /** What a sandbox has that asks for nothing. */
+  defaults: Pick<Sandbox, "cpu" | "memoryMiB" | "pids" | "diskMiB" | "lifetimeSeconds" | "idleSeconds">;
 };
 
 const secretMinChars = 32;
@@ -32,6 +34,8 @@ export function configFrom(values: Resolved): Config {
     defaults: {
       cpu: values.SANDGATE_DEFAULT_CPU,
       memoryMiB: values.SANDGATE_DEFAULT_MEMORY_MIB,
+      pids: values.SANDGATE_DEFAULT_PIDS,
+      diskMiB: values.SANDGATE_DEFAULT_DISK_MIB,
       lifetimeSeconds: values.SANDGATE_DEFAULT_LIFETIME_SECONDS,
       idleSeconds: values.SANDGATE_DEFAULT_IDLE_SECONDS,
     },

@@ -19,6 +19,8 @@ export const Lease = z.strictObject({
   cpu: z.number(),
   memoryMiB: z.int(),
   pids: z.int(),
+  /** Leases of a time before this was asked for had as much, in memory. */
+  diskMiB: z.int().default(128),
   idleSeconds: z.int(),
   createdAtMs: z.int(),
   expiresAtMs: z.int(),

@@ -46,21 +46,31 @@ export type Runtime = {
   start(spec: MemberSpec): Promise<Member>;
   /** Every container of this host, whatever its state. */
   list(): Promise<FoundMember[]>;
-  /** Waits for a found member to dial again. @throws SandboxdError when it does not, or cannot prove itself. */
+  /**
+   * Waits for a found member to dial again.
+   * @throws SandboxdError when it does not, or cannot prove itself; Error when its workspace is not what it should be
+   */
   adopt(found: FoundMember, expect: Expectation | undefined): Promise<Member>;
+  /** @throws MemoryInUseError when more memory is in use already */
   applyLimits(member: Pick<Member, "handle">, limits: CgroupLimits): void;
+  /** Writes those again that somebody has changed. @returns what was written */
+  keepLimits(member: Pick<Member, "handle">, limits: CgroupLimits): string[];
+  /** MiB of workspace that a lease gets which asks for so many. @throws HostError `no_capacity` */
+  grantDisk(member: Pick<Member, "memberId">, wantedMiB: number): number;
+  /** Gives an unused member a workspace of the granted size; nothing to do where it has the size of all. */
+  fitDisk(member: Pick<Member, "handle" | "memberId" | "uid">, diskMiB: number): Promise<void>;
   /** Tries on a member what leases will rely on, one finding for each. */
-  inspect(member: Pick<Member, "handle" | "memberId">, limits: CgroupLimits): Promise<Finding[]>;
+  inspect(member: Pick<Member, "handle">, limits: CgroupLimits): Promise<Finding[]>;
   /** Processes that the kernel has killed for memory in this member so far. */
   oomKills(member: Pick<Member, "handle">): number;
   /** What this member has used so far. @throws Error when it is gone */
   usage(member: Pick<Member, "handle">): Usage;
   /** Ends every process at once; the container's remains are removed by `remove`. */
   kill(member: Pick<Member, "handle">): Promise<void>;
-  /** Removes every trace: container, sockets, uid. Safe to call again. */
+  /** Removes every trace: container, disk, sockets, uid. Safe to call again. */
   remove(member: Pick<Member, "handle" | "memberId" | "uid">): Promise<void>;
   /** Gives the container a name for people. Failure does not matter. */
   label(member: Pick<Member, "handle">, name: string): Promise<void>;
-  /** Removes what no container of this host stands behind any more: folders, sockets, uids. */
-  sweep(alive: ReadonlySet<string>): void;
+  /** Removes what no container of this host stands behind any more: folders, sockets, uids, disks. */
+  sweep(alive: ReadonlySet<string>): Promise<void>;
 };

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { HostCreate, HostCreated } from "#contract/host";
 import { homePath } from "#contract/text";
-import type { CgroupLimits } from "../cgroup/limits.ts";
+import { type CgroupLimits, MemoryInUseError } from "../cgroup/limits.ts";
 import { HostError } from "../errors.ts";
 import type { Lease, LeaseStore } from "../leases/store.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -12,7 +12,7 @@ import { ended, type Live } from "./registry.ts";
 export type CreateDeps = EndDeps & {
   leases: LeaseStore;
   pool: Pool;
-  runtime: Pick<Runtime, "applyLimits" | "label" | "kill">;
+  runtime: Pick<Runtime, "applyLimits" | "grantDisk" | "fitDisk" | "label" | "kill">;
   now: () => number;
   cores: number;
   /** RAM of the machine: what no wait could ever make room for is refused as a mistake. */
@@ -20,6 +20,19 @@ export type CreateDeps = EndDeps & {
   /** MiB that may still be promised to a sandbox beyond what a pool member has already. */
   freeMemoryMiB: () => number;
   memberLimits: CgroupLimits;
+  disk: DiskRoom;
+};
+
+/** Room for workspaces, in MiB. */
+export type DiskRoom = {
+  /** What a pool member has already. */
+  memberMiB: number;
+  /** More than this no wait could ever make room for. */
+  maxMiB: number;
+  /** What has been promised could not be kept just now, so that nothing is handed out. */
+  isShort: () => boolean;
+  /** What may still be promised beyond what pool members have. */
+  freeMiB: () => number;
 };
 
 /** All tries together end before the control plane gives a create up (`limits.createDeadlineMs`). */
@@ -39,6 +52,7 @@ export async function createSandbox(deps: CreateDeps, input: HostCreate): Promis
     sandboxId,
     generation,
     source,
+    diskMiB: deps.registry.peek(sandboxId)?.lease.diskMiB ?? input.diskMiB,
     leaseMs: performance.now() - startedAtMs,
   });
   if (!isNew(deps, input)) return answer("pool");
@@ -89,21 +103,29 @@ function admit(deps: CreateDeps, input: HostCreate): void {
   if (input.memoryMiB - deps.memberLimits.memoryMiB > deps.freeMemoryMiB()) {
     throw new HostError("no_capacity", "This host has too little memory left; try again in a few seconds.");
   }
+  if (input.diskMiB > deps.disk.maxMiB) {
+    const sentence = `diskMiB is ${input.diskMiB}, but hosts have ${deps.disk.maxMiB}; ask for less.`;
+    throw new HostError("invalid_request", sentence);
+  }
+  const isBeyondRoom = input.diskMiB - deps.disk.memberMiB > deps.disk.freeMiB();
+  if (isBeyondRoom || deps.disk.isShort()) {
+    throw new HostError("no_capacity", "This host has too little disk left; try again in a few seconds.");
+  }
 }
 
 /** @returns false, with the member back in the pool, when the same create has come first. */
 async function leaseIfNew(deps: CreateDeps, input: HostCreate, member: Member): Promise<boolean> {
   const key = randomBytes(32);
-  const record = leaseOf(deps, input, member, key);
-  let isClaimed = false;
+  let record: Lease | undefined;
   try {
     // Again: while this create waited for a member, the id or the room may have gone to another one.
     if (!isNew(deps, input)) return false;
-    isClaimed = claim(deps, record);
+    const wanted = leaseOf(deps, input, member, key);
+    if (claim(deps, wanted)) record = wanted;
   } finally {
-    if (!isClaimed) deps.pool.put(member);
+    if (!record) deps.pool.put(member);
   }
-  if (!isClaimed) throw new HostError("conflict", "This sandbox id is in use on the host.");
+  if (!record) throw new HostError("conflict", "This sandbox id is in use on the host.");
   await lease(deps, { record, member, key, env: input.env });
   return true;
 }
@@ -121,7 +143,8 @@ async function lease(deps: CreateDeps, { record, member, key, env }: Claimed): P
   };
   deps.registry.add(live);
   try {
-    deps.runtime.applyLimits(member, record);
+    applyLimits(deps, member, record);
+    await fitDisk(deps, member, record);
     const { sandboxId, generation } = record;
     await member.connection.configure({ sandboxId, generation, key, env: { ...baseEnv, ...env } });
   } catch (cause) {
@@ -136,6 +159,28 @@ async function lease(deps: CreateDeps, { record, member, key, env }: Claimed): P
   void deps.runtime.label(member, `sbx-${record.sandboxId}-${record.generation}`).catch(() => undefined);
 }
 
+/** @throws HostError `invalid_request` where the memory asked for is in use before the first command */
+function applyLimits(deps: CreateDeps, member: Member, record: Lease): void {
+  try {
+    deps.runtime.applyLimits(member, record);
+  } catch (cause) {
+    if (!(cause instanceof MemoryInUseError)) throw cause;
+    const needed = `a sandbox of this template begins with ${cause.usedMiB} MiB in use`;
+    const sentence = `memoryMiB is ${record.memoryMiB}, but ${needed}; ask for more.`;
+    throw new HostError("invalid_request", sentence, { cause });
+  }
+}
+
+/** @throws HostError `no_capacity` where no disk of this size can be made; another host may have what is missing */
+async function fitDisk(deps: CreateDeps, member: Member, record: Lease): Promise<void> {
+  try {
+    await deps.runtime.fitDisk(member, record.diskMiB);
+  } catch (cause) {
+    deps.log.error({ err: cause, sandboxId: record.sandboxId }, "a disk could not be made");
+    throw new HostError("no_capacity", "This host cannot make a disk of this size at the moment.", { cause });
+  }
+}
+
 /** @throws HostError `no_capacity` when the disk takes no more records; another host may have room for its own. */
 function claim(deps: CreateDeps, record: Lease): boolean {
   try {
@@ -147,7 +192,7 @@ function claim(deps: CreateDeps, record: Lease): boolean {
 }
 
 function leaseOf(deps: CreateDeps, input: HostCreate, member: Member, key: Buffer): Lease {
-  const { sandboxId, generation, tenantId, template, cpu, memoryMiB, idleSeconds, expiresAtMs } = input;
+  const { sandboxId, generation, tenantId, template, idleSeconds, expiresAtMs } = input;
   return {
     sandboxId,
     generation,
@@ -155,9 +200,10 @@ function leaseOf(deps: CreateDeps, input: HostCreate, member: Member, key: Buffe
     memberId: member.memberId,
     template,
     key: key.toString("hex"),
-    cpu,
-    memoryMiB,
-    pids: deps.memberLimits.pids,
+    cpu: input.cpu,
+    memoryMiB: input.memoryMiB,
+    pids: input.pids,
+    diskMiB: deps.runtime.grantDisk(member, input.diskMiB),
     idleSeconds,
     createdAtMs: deps.now(),
     expiresAtMs,

@@ -3,11 +3,12 @@ import type { Lease, LeaseStore } from "../leases/store.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Expectation, FoundMember, Member, Runtime } from "../runtime/runtime.ts";
 import { type EndDeps, endSandbox } from "./end.ts";
+import { keepLimitsOf } from "./keep-limits.ts";
 import type { Registry } from "./registry.ts";
 import { removeLeftover, sweepTraces } from "./sweep.ts";
 
 export type RecoverDeps = EndDeps & {
-  runtime: Pick<Runtime, "list" | "adopt" | "remove" | "sweep" | "kill">;
+  runtime: Pick<Runtime, "list" | "adopt" | "remove" | "sweep" | "kill" | "keepLimits">;
   leases: LeaseStore;
   pool: Pool;
   registry: Registry;
@@ -52,7 +53,7 @@ export async function recover(
       deps.leases.end({ sandboxId, generation, endReason: "crashed", endedAtMs: deps.now() });
     }
   }
-  sweepTraces(deps, await deps.runtime.list());
+  await sweepTraces(deps, await deps.runtime.list());
   return counts;
 }
 
@@ -105,5 +106,6 @@ const expectationOf = ({ sandboxId, generation, key }: Lease): Expectation => ({
 function keepLease(deps: RecoverDeps, member: Member, lease: Lease): void {
   const live = { lease, member, isConfigured: true, lastActiveAtMs: deps.now(), operations: 0 };
   deps.registry.add(live);
+  keepLimitsOf(deps, live);
   void member.connection.closed.then(() => endSandbox(deps, live, "crashed"));
 }

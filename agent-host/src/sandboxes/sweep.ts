@@ -25,7 +25,7 @@ export async function sweep(deps: SweepDeps): Promise<void> {
     deps.log.warn({ memberId: leftover.memberId }, "removing a leftover sandbox");
     await removeLeftover(deps, leftover);
   }
-  sweepTraces(deps, found);
+  await sweepTraces(deps, found);
 }
 
 /** One that resists is left to the next sweep: the others must not wait for it. */
@@ -47,14 +47,14 @@ function knownMembers({ pool, registry }: KnownDeps): Set<string> {
 }
 
 /**
- * Removes the folders and uids that no member stands behind. What is known is asked for now, since members were
+ * Removes the folders, uids and disks that no member stands behind. What is known is asked for now, since members were
  * started meanwhile; and what was `found` keeps its uid, since its processes may still live.
  */
 export function sweepTraces(
   deps: KnownDeps & { runtime: Pick<Runtime, "sweep"> },
   found: readonly FoundMember[],
-): void {
+): Promise<void> {
   const alive = knownMembers(deps);
   for (const { memberId } of found) alive.add(memberId);
-  deps.runtime.sweep(alive);
+  return deps.runtime.sweep(alive);
 }

@@ -42,6 +42,8 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
       template: subject.template,
       cpu: 1,
       memoryMiB: 256,
+      pids: 256,
+      diskMiB: 1024,
       env: { GREETING: "hello" },
       idleSeconds: 300,
       expiresAtMs: Date.now() + 600_000,

@@ -120,8 +120,19 @@ export function runtimeConformance(name: string, setUp: () => Promise<RuntimeUnd
 
     test("limits may be raised and lowered while it runs", async () => {
       const member = await start();
-      under.runtime.applyLimits(member, { cpu: 2, memoryMiB: 512, pids: 128 });
-      under.runtime.applyLimits(member, { cpu: 0.25, memoryMiB: 128, pids: 32 });
+      const changes = [
+        { cpu: 4, memoryMiB: 4096, pids: 4096 },
+        { cpu: 0.25, memoryMiB: 128, pids: 32 },
+        { cpu: 2, memoryMiB: 512, pids: 128 },
+      ];
+      for (const wanted of changes) {
+        under.runtime.applyLimits(member, wanted);
+        expect(under.runtime.keepLimits(member, wanted)).toEqual([]);
+      }
+      // Somebody else's change is found and put right.
+      under.runtime.applyLimits(member, limits);
+      expect(under.runtime.keepLimits(member, { ...limits, pids: 33 })).not.toEqual([]);
+      expect(under.runtime.keepLimits(member, { ...limits, pids: 33 })).toEqual([]);
       expect(under.runtime.oomKills(member)).toBe(0);
       await under.runtime.remove(member);
     });

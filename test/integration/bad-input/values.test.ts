@@ -104,6 +104,8 @@ describe.each(guardedRows)("%s, made up from its schemas,", (_name, row) => {
 test.each([
   ["cpu", [0, -1, 0.24, 64.01, 1e308, "1", "NaN", 2 ** 53 + 1]],
   ["memoryMiB", [0, -1, 127, 2 ** 53 + 1, 128.5, 1e308, "256"]],
+  ["pids", [0, -1, 31, 4097, 64.5, "64"]],
+  ["diskMiB", [0, -1, 15, 102_401, 16.5, "64"]],
   ["lifetimeSeconds", [0, 9, 86_401, 1e308, "60", -1]],
   ["idleSeconds", [0, -5, 86_401, null]],
 ])("A7: create names %s when it is out of bounds", async (name, values) => {

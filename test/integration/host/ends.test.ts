@@ -97,8 +97,8 @@ test("a sweep that takes its time over a leftover spares what was started meanwh
   const letGo = hold(runtime, "remove");
   const remove = vi.spyOn(runtime, "remove");
   let alive: ReadonlySet<string> = new Set();
-  runtime.sweep = (members?: ReadonlySet<string>) => {
-    alive = members ?? alive;
+  runtime.sweep = async (members) => {
+    alive = members;
   };
   const swept = sweep(deps);
   await expect.poll(() => remove.mock.calls.length).toBe(1);
@@ -121,8 +121,8 @@ test("a leftover that cannot be removed does not keep the others", async () => {
     return remove(member);
   };
   let alive: ReadonlySet<string> = new Set();
-  runtime.sweep = (members?: ReadonlySet<string>) => {
-    alive = members ?? alive;
+  runtime.sweep = async (members) => {
+    alive = members;
   };
   await sweep(deps);
   expect([...runtime.containers.keys()]).toEqual(["c-0000dead"]);

@@ -40,6 +40,7 @@ test("killed between the claim and the answer: the half-made lease is destroyed 
     cpu: 1,
     memoryMiB: 256,
     pids: 256,
+    diskMiB: 1024,
     idleSeconds: 300,
     createdAtMs: 1,
     expiresAtMs: before.clock.nowMs + 1000,

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { killCgroup, processesOf } from "#host/cgroup/kill";
-import { writeLimits } from "#host/cgroup/limits";
+import { keepLimits, MemoryInUseError, writeLimits } from "#host/cgroup/limits";
 import { oomKills, parseOomKills } from "#host/cgroup/oom";
 import { cgroupPathsOf } from "#host/cgroup/paths";
 
@@ -81,6 +81,7 @@ test("limits are written on v1 with memory never above memory and swap, in both 
     "memory/memory.memsw.limit_in_bytes": "268435456\n",
     "cpu/cpu.cfs_period_us": "100000\n",
     "cpu/cpu.cfs_quota_us": "-1\n",
+    "cpu/cpu.cfs_burst_us": "0\n",
     "pids/pids.max": "max\n",
   });
   const at = (name: string) => join(root, name);
@@ -99,6 +100,7 @@ test("limits are written on v1 with memory never above memory and swap, in both 
     expect(read("memory/memory.memsw.limit_in_bytes")).toBe(String(memoryMiB * 1024 * 1024));
   }
   expect(Number(read("cpu/cpu.cfs_quota_us")) / Number(read("cpu/cpu.cfs_period_us"))).toBe(0.5);
+  expect(read("cpu/cpu.cfs_burst_us")).toBe(read("cpu/cpu.cfs_quota_us"));
   expect(read("pids/pids.max")).toBe("64");
 });
 
@@ -107,13 +109,78 @@ test("limits are written on v2", () => {
     "memory.max": "max",
     "memory.swap.max": "max",
     "cpu.max": "max 100000",
+    "cpu.max.burst": "0",
     "pids.max": "max",
   });
   writeLimits({ version: 2, unified: root }, { cpu: 2, memoryMiB: 256, pids: 100 });
   expect(readFileSync(join(root, "memory.max"), "utf8")).toBe("268435456");
   expect(readFileSync(join(root, "memory.swap.max"), "utf8")).toBe("0");
   expect(readFileSync(join(root, "cpu.max"), "utf8")).toBe("40000 20000");
+  expect(readFileSync(join(root, "cpu.max.burst"), "utf8")).toBe("40000");
   expect(readFileSync(join(root, "pids.max"), "utf8")).toBe("100");
+});
+
+const mib = 1024 * 1024;
+const tight = { cpu: 1, memoryMiB: 128, pids: 64 };
+
+/** Recorded trees of both versions, with so much memory in use and so much of it in the cache of files. */
+function inUse(usedMiB: number, cachedMiB: number) {
+  const v1 = tree({
+    "m/memory.limit_in_bytes": String(512 * mib),
+    "m/memory.memsw.limit_in_bytes": String(512 * mib),
+    "m/memory.usage_in_bytes": String(usedMiB * mib),
+    "m/memory.stat": `inactive_file 1\ntotal_inactive_file ${cachedMiB * mib}\ntotal_active_file 0\n`,
+    "m/cpu.cfs_period_us": "20000",
+    "m/cpu.cfs_quota_us": "20000",
+    "m/pids.max": "256",
+  });
+  const v2 = tree({
+    "m/memory.max": String(512 * mib),
+    "m/memory.current": String(usedMiB * mib),
+    "m/memory.stat": `anon 1\ninactive_file ${cachedMiB * mib}\nactive_file 0\n`,
+    "m/cpu.max": "20000 20000",
+    "m/pids.max": "256",
+  });
+  const at = join(v1, "m");
+  return [
+    { version: 1, memory: at, cpu: at, cpuAccounting: at, pids: at, freezer: at },
+    { version: 2, unified: join(v2, "m") },
+  ] as const;
+}
+const pidsMax = (paths: ReturnType<typeof inUse>[number]) =>
+  readFileSync(join(paths.version === 1 ? paths.pids : paths.unified, "pids.max"), "utf8");
+
+test("memory that is in use already is not taken away, and nothing else is changed then", () => {
+  for (const paths of inUse(200, 50)) {
+    expect(() => writeLimits(paths, tight)).toThrow(MemoryInUseError);
+    expect(() => writeLimits(paths, tight)).toThrow("150 MiB are in use");
+    expect(pidsMax(paths)).toBe("256");
+  }
+});
+
+test("what only caches files does not keep a limit from being lowered", () => {
+  for (const paths of inUse(200, 120)) {
+    writeLimits(paths, tight);
+    expect(pidsMax(paths)).toBe("64");
+  }
+});
+
+test("limits that somebody has changed are written again, and only then", () => {
+  for (const paths of inUse(1, 0)) {
+    writeLimits(paths, tight);
+    expect(keepLimits(paths, tight)).toEqual([]);
+    const folder = paths.version === 1 ? paths.memory : paths.unified;
+    const changed = paths.version === 1 ? "memory.limit_in_bytes" : "memory.max";
+    writeFileSync(join(folder, changed), `${64 * mib}\n`);
+    writeFileSync(join(folder, "pids.max"), "max\n");
+    expect(keepLimits(paths, tight)).toEqual([changed, "pids.max"]);
+    expect(keepLimits(paths, tight)).toEqual([]);
+    expect(pidsMax(paths)).toBe("64");
+  }
+});
+
+test("a cgroup that is gone has no limits to keep", () => {
+  expect(keepLimits({ version: 2, unified: "/nowhere" }, tight)).toEqual([]);
 });
 
 test("memory kills are read from both versions, and a cgroup that is gone counts none", () => {

@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 import { dumpableFinding, runcFinding } from "#host/preflight/engine";
-import { propagationOf } from "#host/preflight/member";
 import { containerConfig } from "#host/runtime/docker/container";
 import { seccompProfile } from "#host/runtime/docker/seccomp";
 
@@ -40,7 +39,7 @@ test("a container is started with every hardening that the tests in test/hostile
   const limits = { cpu: 0.5, memoryMiB: 256, pids: 100 };
   const template = { name: "base", digest: "d", image: "i" };
   const slot = { memberId: "00000001", uid: 20_001, hostId: "hst_a", template, limits };
-  const paths = { sandboxd: "/s", folder: "/f", propagation: "rslave" } as const;
+  const paths = { sandboxd: "/s", folder: "/f", workspace: { kind: "tmpfs", sizeMiB: 128 } } as const;
   const { HostConfig, User } = containerConfig(slot, paths, "x64");
   expect(User).toBe("0:0");
   expect(HostConfig).toMatchObject({
@@ -61,7 +60,13 @@ test("a container is started with every hardening that the tests in test/hostile
   expect(HostConfig.SecurityOpt[0]).toBe("no-new-privileges");
   expect(HostConfig.SecurityOpt[1]).toBe(`seccomp=${seccompProfile("x64")}`);
   expect(HostConfig.CpuQuota / HostConfig.CpuPeriod).toBe(0.5);
-  expect(HostConfig.Mounts.every((mount) => mount.ReadOnly)).toBe(true);
+  expect(HostConfig.Mounts.map(({ Target, ReadOnly }) => [Target, ReadOnly])).toEqual([
+    ["/run/sandgate", true],
+    ["/sandboxd", true],
+    ["/etc/passwd", true],
+    ["/etc/group", true],
+  ]);
+  expect(Object.keys(HostConfig.Tmpfs)).toEqual(["/tmp", "/dev/shm", "/workspace"]);
   for (const [path, options] of Object.entries(HostConfig.Tmpfs)) {
     expect(options, path).toMatch(/nosuid/);
     expect(options, path).toMatch(/nodev/);
@@ -87,9 +92,20 @@ test("a machine that dumps processes which changed their uid holds no sandboxes"
   expect(dumpableFinding("2\n").status).toBe("ok");
 });
 
-test("mounts are asked to propagate only where the kernel passes them on", () => {
-  const shared = "22 1 254:0 / / rw shared:1 - ext4 /dev/vda rw\n40 22 0:30 / /run rw - tmpfs tmpfs rw\n";
-  expect(propagationOf("/var/lib", shared)).toBe("rslave");
-  expect(propagationOf("/run/sandgate", shared)).toBe("rprivate");
-  expect(propagationOf("/running", shared)).toBe("rslave");
+test("a workspace on disk is the one mount that may be written, and what it mounts stays inside", () => {
+  const template = { name: "base", digest: "d", image: "i" };
+  const limits = { cpu: 1, memoryMiB: 256, pids: 100 };
+  const slot = { memberId: "00000001", uid: 20_001, hostId: "hst_a", template, limits };
+  const paths = { sandboxd: "/s", folder: "/f", workspace: { kind: "loop", source: "/w" } } as const;
+  const { Mounts, Tmpfs } = containerConfig(slot, paths, "x64").HostConfig;
+  expect(Mounts.filter(({ ReadOnly }) => !ReadOnly)).toEqual([
+    {
+      Type: "bind",
+      Source: "/w",
+      Target: "/workspace",
+      ReadOnly: false,
+      BindOptions: { Propagation: "rslave" },
+    },
+  ]);
+  expect(Object.keys(Tmpfs)).not.toContain("/workspace");
 });

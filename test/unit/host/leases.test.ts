@@ -23,6 +23,7 @@ function lease(over: Partial<Lease> = {}): Lease {
     cpu: 1,
     memoryMiB: 256,
     pids: 256,
+    diskMiB: 1024,
     idleSeconds: 300,
     createdAtMs: 1,
     expiresAtMs: 2,

@@ -44,6 +44,8 @@ const createSpec = (place: ReturnType<typeof placeAt>) => ({
   template: "base",
   cpu: 1,
   memoryMiB: 256,
+  pids: 256,
+  diskMiB: 1024,
   env: {},
   idleSeconds: 60,
   expiresAtMs: 1,

@@ -30,6 +30,8 @@ const anyRow = fc
       template: "base",
       cpu: 1,
       memoryMiB: 256,
+      pids: 256,
+      diskMiB: 1024,
       lifetimeSeconds: 60,
       idleSeconds: 60,
       metadata: {},

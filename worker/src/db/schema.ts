@@ -70,6 +70,7 @@ export const templates = sqliteTable("templates", {
   cpu: real("cpu"),
   memoryMiB: integer("memory_mib"),
   pids: integer("pids"),
+  diskMiB: integer("disk_mib"),
   updatedAtMs: integer("updated_at_ms").notNull(),
 });
 
@@ -94,6 +95,8 @@ export const sandboxes = sqliteTable(
     state: text("state").$type<SandboxState>().notNull(),
     cpu: real("cpu").notNull(),
     memoryMiB: integer("memory_mib").notNull(),
+    pids: integer("pids").notNull(),
+    diskMiB: integer("disk_mib").notNull(),
     lifetimeSeconds: integer("lifetime_seconds").notNull(),
     idleSeconds: integer("idle_seconds").notNull(),
     metadata: text("metadata", { mode: "json" }).$type<Record<string, string>>().notNull(),

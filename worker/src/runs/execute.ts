@@ -91,10 +91,11 @@ async function carryOut(
   const lease = { id: run.id, generation: firstGeneration };
   const lifetimeSeconds = Math.ceil((run.deadlineAtMs - run.createdAtMs) / 1000);
   const { template, cpu, memoryMiB } = run;
+  const { pids, diskMiB } = input;
   const sandbox = await createSandbox(
     deps,
     ctx,
-    { template, cpu, memoryMiB, lifetimeSeconds, idleSeconds: lifetimeSeconds },
+    { template, cpu, memoryMiB, pids, diskMiB, lifetimeSeconds, idleSeconds: lifetimeSeconds },
     leaseRider(deps.db, ctx.tenantId, { ...lease, nowMs: deps.now }),
   );
   seen.sandbox = sandbox;

@@ -12,7 +12,15 @@ import { place } from "../placement/place.ts";
 import type { SandboxProvider } from "../providers/provider.ts";
 import { quotaExceeded } from "../quota/refuse.ts";
 import type { Catalog } from "../templates/catalog.ts";
-import { endSandbox, insertReserved, markEnding, markRunning, moveToHost, type SandboxRow } from "./store.ts";
+import {
+  endSandbox,
+  insertReserved,
+  markEnding,
+  markRunning,
+  moveToHost,
+  type SandboxRow,
+  setDisk,
+} from "./store.ts";
 import { toSandbox } from "./view.ts";
 
 type Deps = {
@@ -54,7 +62,7 @@ export async function createSandbox(
     const call = { requestId: ctx.requestId, deadlineMs: Math.max(1, giveUpAtMs - deps.now()) };
     const created = await deps.provider.create(target, hostCreateOf(current, input), call);
     ctx.note("source", created.source);
-    return current;
+    return keepDisk(deps, ctx, current, created.diskMiB);
   };
   try {
     const placed = await place(deps, draft, attempt);
@@ -77,6 +85,8 @@ async function draftOf(deps: Deps, ctx: Ctx, input: CreateSandbox): Promise<Draf
     state: "creating",
     cpu: input.cpu ?? template.cpu ?? deps.defaults.cpu,
     memoryMiB: input.memoryMiB ?? template.memoryMiB ?? deps.defaults.memoryMiB,
+    pids: input.pids ?? template.pids ?? deps.defaults.pids,
+    diskMiB: input.diskMiB ?? template.diskMiB ?? deps.defaults.diskMiB,
     lifetimeSeconds,
     idleSeconds: input.idleSeconds ?? deps.defaults.idleSeconds,
     metadata: input.metadata ?? {},
@@ -86,6 +96,15 @@ async function draftOf(deps: Deps, ctx: Ctx, input: CreateSandbox): Promise<Draf
     endedAtMs: null,
     endReason: null,
   };
+}
+
+/** A host that keeps workspaces in memory says what it could give. */
+function keepDisk(deps: Deps, ctx: Ctx, row: SandboxRow, diskMiB: number): SandboxRow {
+  if (diskMiB !== row.diskMiB) {
+    const change = { fromMiB: row.diskMiB, toMiB: diskMiB };
+    ctx.background("setDisk", setDisk(deps.db, ctx.tenantId, row.id, change));
+  }
+  return { ...row, diskMiB };
 }
 
 /** The row is written before the host is asked, so a crash in between leaves something that reconciling can find. */
@@ -136,6 +155,8 @@ function hostCreateOf(row: SandboxRow, input: CreateSandbox): HostCreate {
     template: row.template,
     cpu: row.cpu,
     memoryMiB: row.memoryMiB,
+    pids: row.pids,
+    diskMiB: row.diskMiB,
     env: input.env ?? {},
     idleSeconds: row.idleSeconds,
     expiresAtMs: row.expiresAtMs,

@@ -31,10 +31,10 @@ export async function insertReserved(
     ...before,
     reserveStatement(db, tenantId, slot, rider?.condition(row.id)),
     db.run(sql`
-      INSERT INTO sandboxes (id, tenant_id, host_id, generation, template, state, cpu, memory_mib,
+      INSERT INTO sandboxes (id, tenant_id, host_id, generation, template, state, cpu, memory_mib, pids, disk_mib,
         lifetime_seconds, idle_seconds, metadata, created_at_ms, expires_at_ms)
       SELECT ${row.id}, ${tenantId}, ${row.hostId}, ${row.generation}, ${row.template}, ${row.state}, ${row.cpu},
-        ${row.memoryMiB}, ${row.lifetimeSeconds}, ${row.idleSeconds}, ${JSON.stringify(row.metadata)},
+        ${row.memoryMiB}, ${row.pids}, ${row.diskMiB}, ${row.lifetimeSeconds}, ${row.idleSeconds}, ${JSON.stringify(row.metadata)},
         ${row.createdAtMs}, ${row.expiresAtMs}
       WHERE EXISTS (SELECT 1 FROM reservations WHERE id = ${reservationId})`),
     ...(rider?.after(row.id) ?? []),
@@ -84,6 +84,19 @@ export async function markRunning(db: Db, tenantId: TenantId, id: SandboxId, now
     .update(sandboxes)
     .set({ state: "running", startedAtMs: nowMs })
     .where(and(owned(tenantId, id), mayBecome("running")));
+}
+
+/** Its host could not give the disk that was asked for. */
+export async function setDisk(
+  db: Db,
+  tenantId: TenantId,
+  id: SandboxId,
+  { fromMiB, toMiB }: { fromMiB: number; toMiB: number },
+): Promise<void> {
+  await db
+    .update(sandboxes)
+    .set({ diskMiB: toMiB })
+    .where(and(owned(tenantId, id), eq(sandboxes.diskMiB, fromMiB)));
 }
 
 type Ending =

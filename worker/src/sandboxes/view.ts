@@ -10,6 +10,8 @@ export function toSandbox(row: SandboxRow): Sandbox {
     state: row.state,
     cpu: row.cpu,
     memoryMiB: row.memoryMiB,
+    pids: row.pids,
+    diskMiB: row.diskMiB,
     lifetimeSeconds: row.lifetimeSeconds,
     idleSeconds: row.idleSeconds,
     metadata: row.metadata,

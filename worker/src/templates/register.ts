@@ -12,18 +12,20 @@ export const TemplateEntry = z.strictObject({
   cpu: z.number().positive().optional(),
   memoryMiB: z.int().positive().optional(),
   pids: z.int().positive().optional(),
+  diskMiB: z.int().positive().optional(),
 });
 export type TemplateEntry = z.infer<typeof TemplateEntry>;
 
 /** Makes a template known under its name and aliases, or replaces what was known. */
 export async function registerTemplate(deps: { db: Db; now: Clock }, entry: TemplateEntry): Promise<void> {
-  const { name, digest, cpu, memoryMiB, pids } = TemplateEntry.parse(entry);
+  const { name, digest, cpu, memoryMiB, pids, diskMiB } = TemplateEntry.parse(entry);
   const row = {
     name,
     digest,
     cpu: cpu ?? null,
     memoryMiB: memoryMiB ?? null,
     pids: pids ?? null,
+    diskMiB: diskMiB ?? null,
     updatedAtMs: deps.now(),
   };
   await upsertTemplate(deps.db, row, entry.aliases);

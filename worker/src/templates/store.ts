@@ -29,6 +29,7 @@ export async function upsertTemplate(db: Db, row: TemplateRow, names: readonly s
         cpu: row.cpu,
         memoryMiB: row.memoryMiB,
         pids: row.pids,
+        diskMiB: row.diskMiB,
         updatedAtMs: row.updatedAtMs,
       },
     });

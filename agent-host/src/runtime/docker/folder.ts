@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { withParent } from "../../with-parent.ts";
@@ -62,17 +61,7 @@ export function createMemberFolders(runDir: string, hostId: string): MemberFolde
   };
 }
 
-/** A host that died while it tried mount propagation has left its mount in here. */
-function removeFolder(folder: string): void {
-  const options = { recursive: true, force: true };
-  try {
-    rmSync(folder, options);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "EBUSY") throw cause;
-    execFileSync("umount", ["--lazy", join(folder, "probe")]);
-    rmSync(folder, options);
-  }
-}
+const removeFolder = (folder: string) => rmSync(folder, { recursive: true, force: true });
 
 function ownerOf(folder: string): string | undefined {
   try {

@@ -1,5 +1,5 @@
 import { killCgroup } from "../../cgroup/kill.ts";
-import { type CgroupLimits, writeLimits } from "../../cgroup/limits.ts";
+import { type CgroupLimits, keepLimits, writeLimits } from "../../cgroup/limits.ts";
 import { oomKills } from "../../cgroup/oom.ts";
 import { type CgroupPaths, cgroupPathsOf } from "../../cgroup/paths.ts";
 import { readUsage, type Usage } from "../../cgroup/usage.ts";
@@ -9,6 +9,7 @@ import { inspectMember } from "../../preflight/member.ts";
 import { SandboxdError } from "../../sandboxd/error.ts";
 import { listenForSandboxd } from "../../sandboxd/listen.ts";
 import type { UidClaims } from "../../uids/claim.ts";
+import type { WorkspaceMount, Workspaces } from "../../workspaces/workspaces.ts";
 import type { Expectation, FoundMember, Member, MemberSpec, Runtime } from "../runtime.ts";
 import { containerConfig, label, type Slot } from "./container.ts";
 import type { MemberFolders } from "./folder.ts";
@@ -24,18 +25,20 @@ export type DockerRuntimeOptions = {
   hostId: string;
   folders: MemberFolders;
   uids: UidClaims;
+  workspaces: Workspaces;
   sandboxdPath: string;
-  propagation: "rslave" | "rprivate";
   arch: Architecture;
 };
 
 type Inspected = { State: { Pid: number; Running: boolean } };
+/** A container's first process, as this machine numbers it. */
+type Running = { pid: number; cgroup: CgroupPaths };
 type Listed = { Id: string; State: string; Labels: Record<string, string> };
 
 /** Sandboxes as containers of a Docker engine that shares this machine's file system and pids. */
 export class DockerRuntime implements Runtime {
   readonly #options: DockerRuntimeOptions;
-  readonly #cgroups = new Map<string, CgroupPaths>();
+  readonly #running = new Map<string, Running>();
 
   constructor(options: DockerRuntimeOptions) {
     this.#options = options;
@@ -53,14 +56,18 @@ export class DockerRuntime implements Runtime {
     // Both may fail; the second failure must not surface as an unhandled rejection.
     dialled.catch(() => undefined);
     try {
-      handle = await this.#createContainer({ ...spec, uid, hostId: this.#options.hostId });
+      const workspace = await this.#options.workspaces.prepare(spec.memberId);
+      handle = await this.#createContainer({ ...spec, uid, hostId: this.#options.hostId }, workspace);
       await this.#options.engine.text({
         method: "POST",
         path: `/containers/${handle}/start`,
         deadlineMs: engineDeadlineMs,
       });
-      await this.#learnCgroup(handle);
+      const { pid, cgroup } = await this.#learnProcess(handle);
+      // The engine knows no burst; with it here, a lease of the pool's own limits has nothing to write.
+      writeLimits(cgroup, spec.limits);
       const { memberId, template } = spec;
+      await this.#options.workspaces.attach({ memberId, uid, pid }, workspace);
       const connection = await within(dialled, dialDeadlineMs);
       return { memberId, uid, template: template.name, templateDigest: template.digest, handle, connection };
     } catch (cause) {
@@ -70,11 +77,11 @@ export class DockerRuntime implements Runtime {
     }
   }
 
-  async #createContainer(spec: Slot): Promise<string> {
+  async #createContainer(spec: Slot, workspace: WorkspaceMount): Promise<string> {
     const paths = {
       sandboxd: this.#options.sandboxdPath,
       folder: this.#options.folders.pathOf(spec.memberId),
-      propagation: this.#options.propagation,
+      workspace,
     };
     const created = await this.#options.engine.json<{ Id: string }>({
       method: "POST",
@@ -85,7 +92,7 @@ export class DockerRuntime implements Runtime {
     return created.Id;
   }
 
-  async #learnCgroup(handle: string): Promise<void> {
+  async #learnProcess(handle: string): Promise<Running> {
     const path = `/containers/${handle}/json`;
     const { State } = await this.#options.engine.json<Inspected>({
       method: "GET",
@@ -93,7 +100,9 @@ export class DockerRuntime implements Runtime {
       deadlineMs: engineDeadlineMs,
     });
     if (!State.Running || State.Pid === 0) throw new Error("The container ended as soon as it began.");
-    this.#cgroups.set(handle, cgroupPathsOf(State.Pid, handle));
+    const running = { pid: State.Pid, cgroup: cgroupPathsOf(State.Pid, handle) };
+    this.#running.set(handle, running);
+    return running;
   }
 
   async list(): Promise<FoundMember[]> {
@@ -115,7 +124,8 @@ export class DockerRuntime implements Runtime {
   }
 
   async adopt(found: FoundMember, expect: Expectation | undefined): Promise<Member> {
-    await this.#learnCgroup(found.handle);
+    const { pid } = await this.#learnProcess(found.handle);
+    await this.#options.workspaces.adopt({ memberId: found.memberId, pid }, expect === undefined);
     const connection = await listenForSandboxd({
       socketPath: this.#options.folders.socketOf(found.memberId),
       memberId: found.memberId,
@@ -127,15 +137,17 @@ export class DockerRuntime implements Runtime {
   }
 
   async kill({ handle }: Pick<Member, "handle">): Promise<void> {
-    const paths = this.#cgroups.get(handle);
-    if (paths && !(await killCgroup(paths))) throw new Error("The container's processes do not end.");
+    const running = this.#running.get(handle);
+    if (running && !(await killCgroup(running.cgroup)))
+      throw new Error("The container's processes do not end.");
   }
 
   async remove(member: Pick<Member, "handle" | "memberId" | "uid">): Promise<void> {
     // What the cgroup kill leaves, the engine's forced removal ends, or refuses.
     await this.kill(member).catch(() => undefined);
     if (member.handle !== "") await this.#removeContainer(member.handle);
-    this.#cgroups.delete(member.handle);
+    this.#running.delete(member.handle);
+    await this.#options.workspaces.remove(member.memberId);
     this.#options.folders.remove(member.memberId);
     // Last: while the container exists its processes may still hold the uid.
     this.#options.uids.release(member.uid);
@@ -156,35 +168,46 @@ export class DockerRuntime implements Runtime {
     await this.#options.engine.text({ method: "POST", path, deadlineMs: engineDeadlineMs });
   }
 
-  #cgroupOf(handle: string): CgroupPaths {
-    const paths = this.#cgroups.get(handle);
-    if (!paths) throw new Error("The container's cgroup is not known.");
-    return paths;
+  #runningOf(handle: string): Running {
+    const running = this.#running.get(handle);
+    if (!running) throw new Error("The container's process is not known.");
+    return running;
   }
 
   applyLimits({ handle }: Pick<Member, "handle">, limits: CgroupLimits): void {
-    writeLimits(this.#cgroupOf(handle), limits);
+    writeLimits(this.#runningOf(handle).cgroup, limits);
+  }
+
+  keepLimits({ handle }: Pick<Member, "handle">, limits: CgroupLimits): string[] {
+    return keepLimits(this.#runningOf(handle).cgroup, limits);
+  }
+
+  grantDisk({ memberId }: Pick<Member, "memberId">, wantedMiB: number): number {
+    return this.#options.workspaces.grant(memberId, wantedMiB);
+  }
+
+  fitDisk(member: Pick<Member, "handle" | "memberId" | "uid">, diskMiB: number): Promise<void> {
+    const { memberId, uid, handle } = member;
+    return this.#options.workspaces.fit({ memberId, uid, pid: this.#runningOf(handle).pid }, diskMiB);
   }
 
   oomKills({ handle }: Pick<Member, "handle">): number {
-    return oomKills(this.#cgroupOf(handle));
+    return oomKills(this.#runningOf(handle).cgroup);
   }
 
   usage({ handle }: Pick<Member, "handle">): Usage {
-    return readUsage(this.#cgroupOf(handle));
+    return readUsage(this.#runningOf(handle).cgroup);
   }
 
-  inspect(
-    { handle, memberId }: Pick<Member, "handle" | "memberId">,
-    limits: CgroupLimits,
-  ): Promise<Finding[]> {
-    const folder = this.#options.folders.pathOf(memberId);
-    return inspectMember({ cgroup: this.#cgroupOf(handle), folder, limits });
+  async inspect({ handle }: Pick<Member, "handle">, limits: CgroupLimits): Promise<Finding[]> {
+    const { cgroup } = this.#runningOf(handle);
+    return [...(await inspectMember({ cgroup, limits })), this.#options.workspaces.finding()];
   }
 
-  sweep(alive: ReadonlySet<string>): void {
+  async sweep(alive: ReadonlySet<string>): Promise<void> {
     this.#options.folders.sweep(alive);
     this.#options.uids.sweep(alive);
+    await this.#options.workspaces.sweep(alive);
   }
 }
 
