@@ -98,6 +98,14 @@ export function mountsOf(paths: readonly string[]): string[] {
     .filter((line) => paths.some((path) => line.includes(path)));
 }
 
+/** What is mounted at a path and below it, the oldest first. */
+export function mountPointsOf(path: string): string[] {
+  const points = readText("/proc/self/mountinfo")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "");
+  return points.filter((point) => point === path || point.startsWith(`${path}/`));
+}
+
 /** The images below a folder that loop devices of this machine hold, also those that were deleted meanwhile. */
 export function loopDevicesOf(folder: string): string[] {
   const held = (name: string) => readText(`/sys/block/${name}/loop/backing_file`).trim();
