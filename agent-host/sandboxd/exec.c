@@ -82,10 +82,9 @@ static void on_exec(const struct frame *frame) {
     enum exec_request_result parsed = exec_request_parse(&request, frame->payload, frame->length, env, env_count);
     struct exec **row = free_row();
     if (parsed == EXEC_REQUEST_BAD_LAYOUT) link_fail("bad exec");
-    else if (!session_is_configured()) link_send_error(frame->stream, ERROR_NOT_CONFIGURED, "not configured");
     else if (parsed == EXEC_REQUEST_BAD_VALUE) link_send_error(frame->stream, ERROR_BAD_REQUEST, "argv, env, cwd or flags");
     else if (row == NULL) link_send_error(frame->stream, ERROR_TOO_MANY, "too many execs at once");
-    bool is_accepted = parsed == EXEC_REQUEST_READY && session_is_configured() && row != NULL;
+    bool is_accepted = parsed == EXEC_REQUEST_READY && row != NULL;
     if (!is_accepted) {
         if (parsed == EXEC_REQUEST_READY) exec_request_free(&request);
         return;

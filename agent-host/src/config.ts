@@ -8,7 +8,12 @@ import { type Resolved, resolveSettings, SettingError } from "#contract/settings
 import { StartupError } from "./errors.ts";
 
 /** One template as `npm start`, or an operator's image builder, has prepared it. */
-const PreparedTemplate = z.strictObject({ name: z.string(), digest: z.string(), image: z.string() });
+const PreparedTemplate = z.strictObject({
+  name: z.string(),
+  digest: z.string(),
+  image: z.string(),
+  readyCommand: z.string().optional(),
+});
 const Prepared = z.strictObject({
   sandboxdPath: z.string(),
   templates: z.array(PreparedTemplate).min(1),

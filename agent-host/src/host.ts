@@ -14,6 +14,7 @@ import { createHostMetrics } from "./metrics/prometheus.ts";
 import { Sampler } from "./metrics/sampler.ts";
 import { freeMemoryMiB, readMachineMemory } from "./pool/admission.ts";
 import { Pool } from "./pool/pool.ts";
+import { poolSettingsOf } from "./pool/settings.ts";
 import { OpenPorts } from "./ports/open-ports.ts";
 import { inspectEngine } from "./preflight/engine.ts";
 import type { Finding } from "./preflight/finding.ts";
@@ -45,7 +46,7 @@ export async function composeHost(
   const machine = composeMachine(config, engine, arch);
   const leases = createLeaseStore(config.hostFolder);
   const registry = new Registry();
-  const room = composeRoom(config, registry, machine, log);
+  const room = composeRoom(config, registry, machine, log, now);
   const streams = new ExecStreams();
   const openPorts = new OpenPorts(now);
   const state = { isDraining: false, url: "" };
@@ -53,14 +54,13 @@ export async function composeHost(
     ...state,
     cores: room.cores,
     freeMemoryMiB: room.freeMemoryMiB(),
-    pools: room.pool.state(),
+    pools: room.pool.state().map(({ template, available, starting }) => ({ template, available, starting })),
     portKeys: openPorts.keys(),
   });
   const key = Buffer.from(identity.key, "hex");
   const metrics = createHostMetrics({
     pools: () => room.pool.state(),
     allocated: () => registry.size,
-    max: config.settings.SANDGATE_POOL_MAX,
     freeMemoryMiB: room.freeMemoryMiB,
   });
   const sampler = new Sampler({
@@ -122,6 +122,7 @@ function composeRoom(
   registry: Registry,
   { runtime, workspaces }: ReturnType<typeof composeMachine>,
   log: Logger,
+  now: () => number,
 ) {
   const memberLimits: CgroupLimits = {
     cpu: settings.SANDGATE_DEFAULT_CPU,
@@ -129,25 +130,26 @@ function composeRoom(
     pids: settings.SANDGATE_DEFAULT_PIDS,
   };
   const promisedMiB = () =>
-    pool.warm * memberLimits.memoryMiB + registry.all().reduce((sum, { lease }) => sum + lease.memoryMiB, 0);
+    pool.unleased * memberLimits.memoryMiB +
+    registry.all().reduce((sum, { lease }) => sum + lease.memoryMiB, 0);
   const overcommit = settings.SANDGATE_MEMORY_OVERCOMMIT;
-  const freeMemory = () => freeMemoryMiB({ ...readMachineMemory(), promisedMiB: promisedMiB(), overcommit });
+  const reserveMiB = settings.SANDGATE_MEMORY_RESERVE_MIB;
+  const freeMemory = () =>
+    freeMemoryMiB({ ...readMachineMemory(), promisedMiB: promisedMiB(), overcommit, reserveMiB });
   const memberMiB = settings.SANDGATE_DEFAULT_DISK_MIB;
   const promisedDiskMiB = () =>
-    pool.warm * memberMiB + registry.all().reduce((sum, { lease }) => sum + lease.diskMiB, 0);
+    pool.unleased * memberMiB + registry.all().reduce((sum, { lease }) => sum + lease.diskMiB, 0);
   const disk = composeDisk({ settings, hostFolder, workspaces, promisedMiB: promisedDiskMiB });
   const pool: Pool = new Pool(
     {
       runtime,
-      settings: {
-        min: settings.SANDGATE_POOL_MIN,
-        target: settings.SANDGATE_POOL_TARGET,
-        max: settings.SANDGATE_POOL_MAX,
-        memberLimits,
-      },
-      allocated: () => registry.size,
+      settings: poolSettingsOf(settings, memberLimits),
+      allocated: (template) => registry.countOf(template),
+      isLeased: (memberId) => registry.hasMember(memberId),
       roomByMemory: () =>
         Math.floor(Math.min(freeMemory() / memberLimits.memoryMiB, disk.freeMiB() / memberMiB)),
+      isBusy: () => registry.all().some(({ operations }) => operations > 0),
+      now,
       log,
     },
     prepared.templates,
@@ -207,11 +209,13 @@ export async function inspectOnce(deps: InspectDeps): Promise<Finding[]> {
 }
 
 const startOneDeadlineMs = 30_000;
+/** In line for ourselves. */
+const noTenant = "";
 
 /** A host may be told to keep none warm; the one that is made for a look stays in the pool. */
 async function startOne({ pool, config }: InspectDeps): Promise<Member | undefined> {
   for (const { name } of config.prepared.templates) {
-    const taken = await pool.take(name, startOneDeadlineMs).catch(() => undefined);
+    const taken = await pool.take(name, noTenant, startOneDeadlineMs).catch(() => undefined);
     if (taken) pool.put(taken.member);
     if (taken) return taken.member;
   }

@@ -1,13 +1,13 @@
 import { type Logger, pino } from "pino";
+import { batchLines } from "#contract/log-batch";
 import { readableLine } from "#contract/log-line";
 
-const flushMs = 50;
-
-/** Lines are handed over together, as the control plane does. Whatever ends this process but SIGKILL, all are written. */
+/** Whoever reads it may go away at any moment: that is no reason to end, nor to wait. */
 function batched() {
-  const destination = pino.destination({ dest: 1, sync: false, minLength: 4096 });
-  setInterval(() => destination.flush(), flushMs).unref();
-  return destination;
+  process.stdout.on("error", () => undefined);
+  const batch = batchLines((lines) => void process.stdout.write(lines));
+  process.once("exit", batch.flush);
+  return batch;
 }
 
 /** Events as JSON on standard output, or as text where somebody looks at a terminal. */

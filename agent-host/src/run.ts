@@ -6,6 +6,7 @@ import { claimHost } from "./claim-host.ts";
 import type { HostConfig } from "./config.ts";
 import type { Engine } from "./engine/request.ts";
 import { composeHost, type Host, inspectOnce } from "./host.ts";
+import { makeImagesReady } from "./images/make-ready.ts";
 import type { Finding } from "./preflight/finding.ts";
 import { createHostApp } from "./routes/app.ts";
 import { upgradeListener } from "./routes/upgrade.ts";
@@ -21,6 +22,7 @@ import { NonceWindow } from "./signing/nonces.ts";
 import { proveWorkspaces } from "./workspaces/prove.ts";
 
 const reapMs = 1_000;
+const tendMs = 1_000;
 const meterMs = 5_000;
 const warmUpDeadlineMs = 60_000;
 /** How long a host that is up waits for a control plane that is only starting; it opens without one after that. */
@@ -60,6 +62,8 @@ async function open(host: Host, hurry: AbortSignal): Promise<RunningHost> {
   await host.workspaces.open(host.disk);
   const recovered = await recover({ ...host, currentDigests: digests });
   if (recovered.leased + recovered.warm + recovered.destroyed > 0) log.info(recovered, "recovered");
+  const onReady = (template: string, image: string) => host.pool.setImage(template, image);
+  await makeImagesReady({ ...host, onReady }, config.prepared.templates);
   for (const template of config.prepared.templates.slice(0, 1)) await proveWorkspaces(host, template);
   const isWarm = await host.pool.warmUp(warmUpDeadlineMs);
   if (!isWarm) log.warn("the pool did not reach its minimum in time");
@@ -85,6 +89,7 @@ function doorOf(host: Host) {
   const verify = { hostId: identity.hostId, key: host.key, startedAtMs: host.now(), nonces, now: host.now };
   return {
     ...host,
+    waitMs: settings.SANDGATE_POOL_WAIT_SECONDS * 1_000,
     verify,
     onExecEnd: ({ endReason, durationMs }: ExitEvent) =>
       host.metrics.execs.observe({ end_reason: endReason }, durationMs / 1000),
@@ -93,7 +98,6 @@ function doorOf(host: Host) {
     health: () => ({
       pools: host.pool.state(),
       allocated: host.registry.size,
-      max: settings.SANDGATE_POOL_MAX,
       isDraining: host.state.isDraining,
     }),
   };
@@ -119,6 +123,10 @@ function startTimers(host: Host): NodeJS.Timeout[] {
       reapMs,
     ),
     setInterval(() => host.openPorts.closeIdle(), reapMs),
+    setInterval(
+      guarded("the pool", () => host.pool.tend()),
+      tendMs,
+    ),
     setInterval(
       guarded("the meter", () => meter(host)),
       meterMs,

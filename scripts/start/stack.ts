@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseEnvFile } from "#contract/envfile";
 import type { Ready } from "#contract/meta";
 import type { Finding } from "#host/preflight/finding";
-import { loadManifests } from "#templates/manifest";
+import { findManifest, loadManifests } from "#templates/manifest";
 import { StopError } from "#templates/stop";
 import { bootstrap } from "#worker/bootstrap";
 import { type Child, type ChildInput, startChild } from "./child.ts";
@@ -94,8 +94,14 @@ async function templateRows(prepared: PreparedMachine) {
 }
 
 async function writePrepared(dataDir: string, prepared: PreparedMachine): Promise<void> {
+  const { readyCommand } = findManifest(await loadManifests(), "base");
   const path = join(dataDir, "host", "prepared.json");
-  const template = { name: "base", digest: prepared.templateDigest, image: prepared.image };
+  const template = {
+    name: "base",
+    digest: prepared.templateDigest,
+    image: prepared.image,
+    ...(readyCommand !== null && { readyCommand }),
+  };
   const facts = { sandboxdPath: prepared.sandboxdPath, templates: [template] };
   await writeFile(`${path}.new`, JSON.stringify(facts), { mode: 0o600 });
   await rename(`${path}.new`, path);

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statfsSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 
 /** Memory that may still be used, whoever holds what else there is. */
@@ -7,6 +7,11 @@ export function memory(): { availableMiB: number; totalMiB: number } {
   const mib = (name: string) =>
     Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(text)?.[1] ?? 0) / 1024;
   return { availableMiB: mib("MemAvailable"), totalMiB: mib("MemTotal") };
+}
+
+export function freeDiskMiB(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return (bavail * bsize) / 1024 / 1024;
 }
 
 /** The process that serves: where the control plane runs in workerd, that is a child of the program we started. */
@@ -20,7 +25,8 @@ export function runtimeOf(pid: number): number {
 export function growthOf(pid: number): () => number {
   writeFileSync(`/proc/${pid}/clear_refs`, "5"); // the kernel forgets the peak
   const before = statusMiB(pid, "VmRSS");
-  return () => statusMiB(pid, "VmHWM") - before;
+  // The kernel counts in batches, so a peak can be a little below what was read before.
+  return () => Math.max(0, statusMiB(pid, "VmHWM") - before);
 }
 
 function statusMiB(pid: number, field: "VmRSS" | "VmHWM"): number {

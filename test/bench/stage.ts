@@ -29,8 +29,8 @@ export type Stage = {
 };
 
 const waitMs = 300_000;
-/** Warm members and live sandboxes together may promise this much more than there is. */
-const overcommit = "16";
+/** Warm members and live sandboxes together may promise this much more memory and disk than there is. */
+export const overcommit = { memory: 16, disk: 64 };
 const slots = 5_000;
 /** What the engine still cleans up from the round before must not be counted against this one. */
 const settleMs = 150;
@@ -45,7 +45,8 @@ export async function openStage(bench: Bench, pool: PoolSize, entry: "node" | "w
     SANDGATE_POOL_MIN: String(pool.min),
     SANDGATE_POOL_TARGET: String(pool.target),
     SANDGATE_POOL_MAX: String(pool.max),
-    SANDGATE_MEMORY_OVERCOMMIT: overcommit,
+    SANDGATE_MEMORY_OVERCOMMIT: String(overcommit.memory),
+    SANDGATE_DISK_OVERCOMMIT: String(overcommit.disk),
     SANDGATE_LOG_LEVEL: "info",
   };
   let starting: Promise<TestStack> | undefined;

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { containerOf, expectBooksToAgree, rowsOf } from "../support/books.ts";
 import { expectProblem } from "../support/problem.ts";
@@ -9,6 +8,7 @@ import {
   firstProcessOf,
   hostIdOf,
   removeContainer,
+  shimOf,
 } from "../support/traces.ts";
 
 let stack: TestStack;
@@ -17,15 +17,6 @@ beforeAll(async () => {
   stack = await testStack({ SANDGATE_SWEEP_SECONDS: "1" });
 });
 afterAll(() => stack?.dispose());
-
-/** The process that the engine keeps beside a container: the parent of its PID 1. */
-function shimOf(firstProcess: number): number {
-  const line = readFileSync(`/proc/${firstProcess}/stat`, "utf8");
-  const [, parent] = line.slice(line.lastIndexOf(")") + 2).split(" ");
-  const shim = Number(parent);
-  expect(readFileSync(`/proc/${shim}/cmdline`, "utf8")).toContain("containerd-shim");
-  return shim;
-}
 
 const deaths: Record<string, (container: Container) => Promise<unknown>> = {
   "its PID 1 is killed": async (container) => process.kill(await firstProcessOf(container), "SIGKILL"),
@@ -62,6 +53,21 @@ describe("a sandbox ends as crashed within seconds, its slot is free and the poo
     await expectProblem(await answer, 410, "sandbox_ended");
     await expectBooksToAgree(stack, []);
   });
+});
+
+test("a sandbox whose daemon stops answering says that a command's outcome is not known, and ends as crashed", async () => {
+  const { api } = stack;
+  const bystander = (await api.create()).id;
+  const { id } = await api.create();
+  process.kill(await firstProcessOf(await containerOf(stack, id)), "SIGSTOP");
+  const answer = await api.call("POST", `/v1/sandboxes/${id}/exec`, { command: "true", timeoutMs: 500 });
+  await expectProblem(answer, 502, "exec_lost");
+  await expect
+    .poll(() => api.get(id), { timeout: 10_000 })
+    .toMatchObject({ state: "ended", endReason: "crashed" });
+  expect(await api.exec(bystander, "echo unharmed")).toMatchObject({ stdout: "unharmed\n" });
+  await expectBooksToAgree(stack, [bystander]);
+  await api.delete(bystander);
 });
 
 test("a warm sandbox that dies is replaced, and never handed out", async () => {

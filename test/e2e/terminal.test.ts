@@ -70,6 +70,16 @@ test("Ctrl-C interrupts what runs in front and not the shell, Ctrl-Z stops it, a
   await see(/done=130\r\n/);
 });
 
+test("a program that asks for nothing has the terminal as its controlling one, and Ctrl-C ends it", async () => {
+  const program =
+    "import os; os.open('/dev/tty', os.O_RDWR | os.O_NOCTTY); print(os.tcgetpgrp(0) == os.getpid())";
+  const asked = await sitDown({ command: ["python3", "-c", program] });
+  await asked.see(/True\r\n/);
+  const { type, stream } = await sitDown({ command: ["sleep", "300"] });
+  await type(ctrl("C"));
+  expect((await collect(stream.events)).last.json).toMatchObject({ exitCode: 130, signal: 2 });
+});
+
 test("a resize reaches the program that runs in front", async () => {
   const { id, type, see } = await sitDown();
   await see(/\$ $/);

@@ -11,11 +11,16 @@ type Container = { found: FoundMember; daemon: FakeSandboxd };
 export class FakeRuntime implements Runtime {
   readonly containers = new Map<string, Container>();
   readonly names = new Map<string, string>();
+  readonly #now: () => number;
   /** By handle: what leases were given. */
   readonly limits = new Map<string, CgroupLimits>();
   readonly disksMiB = new Map<string, number>();
   #nextUid = 20_000;
   #failures: unknown[] = [];
+
+  constructor(now: () => number = Date.now) {
+    this.#now = now;
+  }
 
   /** The next start fails with this cause. */
   failNextStart(cause: unknown): void {
@@ -39,6 +44,7 @@ export class FakeRuntime implements Runtime {
       template: template.name,
       templateDigest: template.digest,
       handle,
+      createdAtMs: this.#now(),
       isRunning: true,
     };
     const daemon = new FakeSandboxd(memberId);
@@ -56,14 +62,25 @@ export class FakeRuntime implements Runtime {
   async adopt(found: FoundMember, expect: Expectation | undefined): Promise<Member> {
     const container = this.containers.get(found.handle);
     if (!container) throw new SandboxdError("deadline", "nobody dialled");
+    container.daemon.isFrozen = false;
     return this.#member(container.found, container.daemon, expect);
   }
 
   #member(found: FoundMember, daemon: FakeSandboxd, expect: Expectation | undefined): Member {
-    const { memberId, uid, template, templateDigest, handle } = found;
-    return { memberId, uid, template, templateDigest, handle, connection: daemon.dial(expect) };
+    const { memberId, uid, template, templateDigest, handle, createdAtMs } = found;
+    const connection = daemon.dial(expect);
+    return { memberId, uid, template, templateDigest, handle, createdAtMs, connection };
   }
 
+  async park({ handle }: Pick<Member, "handle">): Promise<boolean> {
+    const daemon = this.containers.get(handle)?.daemon;
+    if (daemon) daemon.isFrozen = true;
+    return daemon !== undefined;
+  }
+  thaw({ handle }: Pick<Member, "handle">): void {
+    const daemon = this.containers.get(handle)?.daemon;
+    if (daemon) daemon.isFrozen = false;
+  }
   applyLimits({ handle }: Pick<Member, "handle">, limits: CgroupLimits): void {
     this.limits.set(handle, limits);
   }

@@ -17,6 +17,8 @@ export class FakeSandboxd {
   isAlive = true;
   /** Set to make the daemon stop answering, as a frozen one would. */
   isSilent = false;
+  /** Parked: it answers once it is thawed, and nobody here waits for that. */
+  isFrozen = false;
 
   constructor(memberId: string) {
     this.memberId = memberId;
@@ -73,14 +75,16 @@ export class FakeSandboxd {
       close: () => connection.end(new SandboxdError("closed", "closed by the host")),
       async configure(config) {
         if (!isOpen) throw new SandboxdError("closed", "the daemon died");
+        if (daemon.isFrozen) throw new SandboxdError("deadline", "no answer");
         if (daemon.configured) throw new SandboxdError("alreadyConfigured", "configured before");
         daemon.configured = config;
       },
       async ping() {
-        if (!isOpen || daemon.isSilent) throw new SandboxdError("deadline", "no answer");
+        if (!isOpen || daemon.isSilent || daemon.isFrozen) throw new SandboxdError("deadline", "no answer");
       },
       exec: (request, sink) => daemon.#exec(request, sink, closed),
       async readFile({ path }) {
+        if (!daemon.configured) throw new SandboxdError("notConfigured", "not configured");
         const content = daemon.files.get(path);
         if (!content) throw new SandboxdError("notFound", "no such file");
         return { stat: statOf(content), body: new Blob([new Uint8Array(content)]).stream() };
@@ -112,7 +116,8 @@ export class FakeSandboxd {
 
   /** Knows `true`, `false`, `echo`, `cat` and `sleep`; `sleep` lasts until the connection ends. */
   #exec(request: ExecRequest, sink: ExecSink, closed: Promise<SandboxdError>) {
-    const [program, ...args] = request.argv;
+    const [first, , script = ""] = request.argv;
+    const [program, ...args] = first === "/bin/sh" ? script.split(" ") : request.argv;
     const done = (exitCode: number): ExecExit => ({
       exitCode,
       signal: 0,
@@ -125,7 +130,6 @@ export class FakeSandboxd {
       endInput = resolve;
     });
     const run = async (): Promise<ExecExit> => {
-      if (!this.configured) throw new SandboxdError("notConfigured", "not configured");
       if (program === "sleep") throw await closed;
       if (program === "cat") {
         await inputEnded;

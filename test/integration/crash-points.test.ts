@@ -165,6 +165,13 @@ describe("create", () => {
     expect(await h.slotsUsed()).toBe(0);
     expect((await onlyRow()).state).toBe("ended");
   });
+
+  test("a host that says when it expects to have room is passed on to the caller", async () => {
+    h.provider.failNext("create", new AppError("no_capacity", "full", { facts: { retryAfterSeconds: 7 } }));
+    const response = await post();
+    expect([response.status, response.headers.get("retry-after")]).toEqual([503, "7"]);
+    expect(await problemOf(response)).toMatchObject({ facts: { retryAfterSeconds: 7 } });
+  });
 });
 
 describe("delete", () => {

@@ -74,7 +74,7 @@ describe("the process dies between the batch and the answer", () => {
 
   test("after it, the sandbox that its host has confirmed is the answer, once and for all", async () => {
     const id = await crashed("k");
-    await markRunning(h.deps.db, h.tenantId, id, h.clock.now());
+    await markRunning(h.deps.db, h.tenantId, [id], h.clock.now());
     h.clock.advance(leaseMs);
     const answers = await Promise.all(Array.from({ length: 10 }, () => post("k")));
     expect(new Set(await Promise.all(answers.map(idOf)))).toEqual(new Set([id]));

@@ -3,27 +3,30 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach } from "vitest";
-import type { HostCreate } from "#contract/host";
+import type { HostCreate, PoolHealth } from "#contract/host";
 import { newHostCode, newSandboxId, newTenantId } from "#contract/ids";
 import { createLeaseStore } from "#host/leases/store";
 import { Pool } from "#host/pool/pool";
+import type { PoolSettings } from "#host/pool/settings";
 import { OpenPorts } from "#host/ports/open-ports";
 import { createSandbox } from "#host/sandboxes/create";
 import { recover } from "#host/sandboxes/recover";
 import { Registry } from "#host/sandboxes/registry";
 import { FakeRuntime } from "../fakes/runtime.ts";
+import { stillPool } from "./pool-settings.ts";
 
-const limits = { cpu: 1, memoryMiB: 256, pids: 256 };
+const limits = stillPool.memberLimits;
 const memberDiskMiB = 1024;
 export const baseTemplate = { name: "base", digest: "digest-1", image: "image-1" };
 
 type Options = {
   runtime?: FakeRuntime;
   folder?: string;
-  min?: number;
-  target?: number;
-  max?: number;
+  pool?: Partial<PoolSettings>;
   freeMemoryMiB?: number;
+  /** Memory that may be promised in all, in place of an amount that is always free. */
+  promisableMiB?: number;
+  readyCommand?: string;
   freeDiskMiB?: number;
   isDiskShort?: boolean;
 };
@@ -31,26 +34,28 @@ type Options = {
 /** A host without HTTP over a fake machine; a second one with the same folder and runtime is its restart. */
 export function hostHarness(options: Options = {}) {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), "sandgate-host-"));
-  const runtime = options.runtime ?? new FakeRuntime();
   const clock = { nowMs: 1_000_000 };
+  const runtime = options.runtime ?? new FakeRuntime(() => clock.nowMs);
   const log = pino({ level: "silent" });
   const registry = new Registry();
   const leases = createLeaseStore(folder);
-  const freeMemoryMiB = () => options.freeMemoryMiB ?? 100_000;
+  const leasedMiB = () => registry.all().reduce((sum, { lease }) => sum + lease.memoryMiB, 0);
+  const freeMemoryMiB = () =>
+    options.promisableMiB === undefined
+      ? (options.freeMemoryMiB ?? 100_000)
+      : options.promisableMiB - pool.unleased * limits.memoryMiB - leasedMiB();
   const pool: Pool = new Pool(
     {
       runtime,
-      settings: {
-        min: options.min ?? 0,
-        target: options.target ?? 3,
-        max: options.max ?? 50,
-        memberLimits: limits,
-      },
-      allocated: () => registry.size,
+      settings: { ...stillPool, ...options.pool },
+      allocated: (template) => registry.countOf(template),
+      isLeased: (memberId) => registry.hasMember(memberId),
       roomByMemory: () => Math.floor(freeMemoryMiB() / limits.memoryMiB),
+      isBusy: () => registry.all().some(({ operations }) => operations > 0),
+      now: () => clock.nowMs,
       log,
     },
-    [baseTemplate],
+    [{ ...baseTemplate, ...(options.readyCommand && { readyCommand: options.readyCommand }) }],
   );
   const openPorts = new OpenPorts(() => clock.nowMs);
   let ends = 0;
@@ -64,6 +69,7 @@ export function hostHarness(options: Options = {}) {
     cores: 2,
     memoryMiB: 65_536,
     memberLimits: limits,
+    waitMs: 20_000,
     freeMemoryMiB,
     disk: {
       memberMiB: memberDiskMiB,
@@ -82,6 +88,8 @@ export function hostHarness(options: Options = {}) {
     clock,
     folder,
     endCount: () => ends,
+    /** The one template's pool, as an operator sees it. */
+    shelf: () => pool.state()[0] as PoolHealth,
     create: (over: Partial<HostCreate> = {}) => createSandbox(deps, hostCreate(clock.nowMs, over)),
     recover: () => recover({ ...deps, currentDigests: new Set([baseTemplate.digest]) }),
     dispose: () => rmSync(folder, { recursive: true, force: true }),

@@ -50,7 +50,7 @@ export async function portStack(options: { portAnswerMs?: number; maxConnections
   await registerTemplate(deps, { name: "base", aliases: ["node"], digest: "digest-1" });
   const identity = await registerHost(deps, url);
 
-  const machine = hostHarness({ target: 1 });
+  const machine = hostHarness();
   const clock = { offsetMs: 0 };
   const now = () => Date.now() + clock.offsetMs;
   const key = Buffer.from(identity.key, "hex");
@@ -68,7 +68,7 @@ export async function portStack(options: { portAnswerMs?: number; maxConnections
     verify,
     openPorts,
     streams: new ExecStreams(),
-    metrics: createHostMetrics({ pools: () => [], allocated: () => 0, max: 1, freeMemoryMiB: () => 1 }),
+    metrics: createHostMetrics({ pools: () => [], allocated: () => 0, freeMemoryMiB: () => 1 }),
     sampler: new Sampler({ ...machine.deps, now, monotonic: () => performance.now() }),
     onExecEnd: () => undefined,
     onSilent: () => undefined,

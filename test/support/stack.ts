@@ -47,6 +47,9 @@ export async function testStack(
     ...process.env,
     SANDGATE_PORT: String(await freePort()),
     SANDGATE_POOL_TARGET: defaultTarget,
+    // A test counts what is warm, so the target stays as it is set; what follows the arrivals has tests of its own.
+    SANDGATE_POOL_LOOKAHEAD_SECONDS: "0",
+    SANDGATE_POOL_AGGRESSIVE_CLEANUP: "false",
     ...overrides,
   };
   const given = { prepared: await machine(), dataDir: folder.path, environment, asRoot: [] };

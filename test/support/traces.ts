@@ -45,6 +45,23 @@ export async function firstProcessOf({ id }: Pick<Container, "id">): Promise<num
   return inspected.State.Pid;
 }
 
+/** A process's state as the kernel's letter for it: `T` is stopped. */
+export function processStateOf(pid: number): string {
+  const line = readText(`/proc/${pid}/stat`);
+  return line.slice(line.lastIndexOf(")") + 2).charAt(0);
+}
+
+/**
+ * The process that the engine keeps beside a container: the parent of its PID 1.
+ * @throws Error when that is something else
+ */
+export function shimOf(firstProcess: number): number {
+  const line = readText(`/proc/${firstProcess}/stat`);
+  const [, parent] = line.slice(line.lastIndexOf(")") + 2).split(" ");
+  if (!readText(`/proc/${parent}/cmdline`).includes("containerd-shim")) throw new Error("It has no shim.");
+  return Number(parent);
+}
+
 /** `docker rm -f`, as somebody who does not know us would do it. */
 export async function removeContainer({ id }: Pick<Container, "id">): Promise<void> {
   await engine.text({ method: "DELETE", path: `/containers/${id}?force=1`, deadlineMs: engineMs });
@@ -96,6 +113,14 @@ export function mountsOf(paths: readonly string[]): string[] {
   return readText("/proc/self/mountinfo")
     .split("\n")
     .filter((line) => paths.some((path) => line.includes(path)));
+}
+
+/** What is mounted at a path and below it, the oldest first. */
+export function mountPointsOf(path: string): string[] {
+  const points = readText("/proc/self/mountinfo")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "");
+  return points.filter((point) => point === path || point.startsWith(`${path}/`));
 }
 
 /** The images below a folder that loop devices of this machine hold, also those that were deleted meanwhile. */

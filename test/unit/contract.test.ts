@@ -4,6 +4,7 @@ import { parseEnvFile } from "#contract/envfile";
 import { errorCodes } from "#contract/errors";
 import { HostCode, hostCodeOf, newHostCode, newSandboxId, SandboxId } from "#contract/ids";
 import { resolveSettings, SettingError } from "#contract/settings";
+import { poolPresets } from "#contract/settings-pool";
 import { withMetadata } from "#worker/middleware/query";
 
 const rows: [string, ApiRow][] = Object.entries(api);
@@ -23,6 +24,24 @@ test("a sandbox id begins with its host's code, and what E2B placed has none of 
   expect(hostCodeOf(newSandboxId(code))).toBe(code);
   expect(hostCodeOf(SandboxId.parse(`e0${"a".repeat(22)}`))).toBeNull();
   expect(HostCode.safeParse("e0ab").success).toBe(false);
+});
+
+test("a preset stands behind what is set by itself and before the defaults, and each has values that can be used", () => {
+  for (const SANDGATE_POOL_PRESET of Object.keys(poolPresets)) resolveSettings({ SANDGATE_POOL_PRESET });
+  const { values, sources } = resolveSettings(
+    { SANDGATE_POOL_TARGET: "7" },
+    { SANDGATE_POOL_PRESET: "fast", SANDGATE_POOL_MIN: "3" },
+  );
+  expect([values.SANDGATE_POOL_TARGET, values.SANDGATE_POOL_MIN, values.SANDGATE_POOL_MAX]).toEqual([
+    7, 3, 200,
+  ]);
+  expect(sources).toMatchObject({
+    SANDGATE_POOL_TARGET: "environment",
+    SANDGATE_POOL_MIN: "file",
+    SANDGATE_POOL_MAX: "preset",
+    SANDGATE_POOL_STARTS_MAX: "default",
+  });
+  expect(() => resolveSettings({ SANDGATE_POOL_PRESET: "constructor" })).toThrow("SANDGATE_POOL_PRESET");
 });
 
 test("an env file gives its values without quotes and comments", () => {

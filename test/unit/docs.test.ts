@@ -3,6 +3,9 @@ import { expect, test } from "vitest";
 import { type ApiRow, api } from "#contract/api";
 import { errorTable } from "#contract/errors";
 import { type Setting, settings } from "#contract/settings";
+import { poolPresets, poolSettings } from "#contract/settings-pool";
+
+type PoolSetting = keyof typeof poolSettings;
 
 const read = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), "utf8");
 
@@ -11,6 +14,18 @@ test("the configuration page names every setting with its default and its meanin
   for (const [name, row] of Object.entries(settings) as [string, Setting<unknown>][]) {
     const shown = row.fallback === "" ? "" : `\`${row.fallback}\``;
     expect(page).toContain(`| \`${name}\` | ${shown} | ${row.about} |`);
+  }
+});
+
+test("the page on the pool names every setting of it, and what each preset makes of it", () => {
+  const page = read("pool.md");
+  const presets = Object.values(poolPresets);
+  for (const [name, { fallback }] of Object.entries(poolSettings) as [PoolSetting, Setting<unknown>][]) {
+    expect(page).toContain(`\`${name}\``);
+    const values = presets.map((preset) => preset[name] ?? fallback);
+    const row = `| \`${name}\` | ${values.map((value) => `\`${value}\``).join(" | ")} |`;
+    if (new Set(values).size > 1) expect(page).toContain(row);
+    else expect(page).not.toContain(`| \`${name}\` |`);
   }
 });
 

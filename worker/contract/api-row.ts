@@ -42,6 +42,8 @@ export type ApiRow = {
   status: number;
   /** The answer in place of `status` while what was made has not ended. */
   pendingStatus?: number;
+  /** The answer in place of `status` where only a part was made. */
+  partialStatus?: number;
   errors: readonly ErrorCode[];
   /** A request that a test sends to a real stack, and what may come back. */
   example?: {

@@ -8,6 +8,7 @@ import type { ErrorCode } from "./errors.ts";
 import { ExecQuery, ExecRequest, ExecResult, FollowQuery } from "./exec.ts";
 import { SandboxMetrics } from "./metrics.ts";
 import { CreateSandbox, ListSandboxes, PatchSandbox, Sandbox, SandboxPage } from "./sandbox.ts";
+import { CreateSandboxBatch, SandboxBatch } from "./sandbox-batch.ts";
 
 /** Of the contract below `/v1`: what is added raises the second number, nothing is ever taken away. */
 export const apiVersion = "1.2";
@@ -78,6 +79,37 @@ export const api = {
     example: {
       body: { template: "python", lifetimeSeconds: 600, metadata: { purpose: "demo" } },
       result: exampleSandbox,
+    },
+  },
+  createSandboxBatch: {
+    method: "post",
+    path: "/v1/sandboxes/batch",
+    summary: "Create many sandboxes at once; 207 when not all of them could be made",
+    scope: "sandbox:write",
+    tokens: 100,
+    body: CreateSandboxBatch,
+    isIdempotent: true,
+    result: SandboxBatch,
+    status: 201,
+    partialStatus: 207,
+    errors: [
+      ...onMaking,
+      "template_not_found",
+      "quota_exceeded",
+      "no_capacity",
+      "host_unreachable",
+      "sandbox_ended",
+    ],
+    example: {
+      body: { count: 2, template: "python", lifetimeSeconds: 600, metadata: { purpose: "demo" } },
+      result: {
+        items: [
+          { sandbox: exampleSandbox },
+          { sandbox: { ...exampleSandbox, id: "hk3vq0d8m1x5z7c2b9n4t6r9" } },
+        ],
+        created: 2,
+        failed: 0,
+      },
     },
   },
   listSandboxes: {

@@ -76,6 +76,19 @@ export const PoolState = z.strictObject({
 });
 export type PoolState = z.infer<typeof PoolState>;
 
+/** What a host shows an operator of one template's pool. */
+export type PoolHealth = PoolState & {
+  /** Of those available, the ones that are frozen. */
+  parked: number;
+  /** Creates in line. */
+  waiting: number;
+  /** Sandboxes in use. */
+  allocated: number;
+  /** What the refill aims at now. */
+  target: number;
+  max: number;
+};
+
 /** Host -> worker, `POST /internal/v1/heartbeat`, every 5 s and at once after an end. */
 export const Heartbeat = z.strictObject({
   hostId: HostId,

@@ -76,6 +76,10 @@ export const limits = {
   /** Connections to ports of all sandboxes of a host; a sandbox has 128 of its own. */
   portConnectionsHostMax: 2_048,
 
+  /** Sandboxes of one batch, and how many of them are asked for at a time. */
+  batchMax: 100,
+  batchParallelMax: 16,
+
   /** Ended processes that a sandbox's list still shows, the newest, and how long what they printed is kept. */
   processesEndedMax: 64,
   processKeptMs: 600_000,

@@ -1,22 +1,9 @@
 import * as z from "zod";
 import { limits } from "./limits.ts";
+import { decimal, integer, type Setting, setting, text } from "./setting.ts";
+import { type PoolPreset, poolPresets, poolSettings } from "./settings-pool.ts";
 
-/** One environment variable: its meaning, its default and whether its value may be shown. */
-export type Setting<T> = { schema: z.ZodType<T, string>; fallback: string; secret?: true; about: string };
-
-const integer = (min: number, max: number) =>
-  z.string().regex(/^\d+$/, "must be a whole number").transform(Number).pipe(z.number().min(min).max(max));
-const decimal = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d+(\.\d+)?$/, "must be a number")
-    .transform(Number)
-    .pipe(z.number().min(min).max(max));
-const text = z.string();
-
-function setting<T>(schema: z.ZodType<T, string>, fallback: string, about: string): Setting<T> {
-  return { schema, fallback, about };
-}
+export type { Setting } from "./setting.ts";
 
 /** Every setting of the control plane and of the agent-host; `npm start` prints this table. */
 export const settings = {
@@ -86,21 +73,16 @@ export const settings = {
     "7",
     "days after which ended sandboxes and runs are forgotten",
   ),
-  SANDGATE_POOL_MIN: setting(
-    integer(0, 1000),
-    "2",
-    "warm sandboxes per template that are made before anything else",
-  ),
-  SANDGATE_POOL_TARGET: setting(
-    integer(0, 1000),
-    "10",
-    "warm sandboxes per template that the refill aims at",
-  ),
-  SANDGATE_POOL_MAX: setting(integer(1, 5000), "80", "sandboxes on this host, warm and leased together"),
+  ...poolSettings,
   SANDGATE_MEMORY_OVERCOMMIT: setting(
     decimal(1, 16),
     "1.5",
     "sum of memory limits allowed, as a multiple of RAM",
+  ),
+  SANDGATE_MEMORY_RESERVE_MIB: setting(
+    integer(0, 1048576),
+    "512",
+    "available memory below which nothing new starts, MiB",
   ),
   SANDGATE_DISK_OVERCOMMIT: setting(
     decimal(1, 64),
@@ -116,7 +98,7 @@ export const settings = {
 } as const satisfies Record<string, Setting<unknown>>;
 
 export type SettingName = keyof typeof settings;
-export type SettingSource = "environment" | "file" | "default";
+export type SettingSource = "environment" | "file" | "preset" | "default";
 export type Resolved = {
   [K in SettingName]: (typeof settings)[K] extends { schema: z.ZodType<infer T, string> } ? T : never;
 };
@@ -128,15 +110,25 @@ export class SettingError extends Error {
 }
 
 /**
- * Resolves every setting: environment before file before default.
+ * Resolves every setting: environment before file before the pool's preset before default.
  * @throws SettingError with one sentence that names the first bad value.
  */
 export function resolveSettings(environment: Origin, file: Origin = {}) {
   const values: Record<string, unknown> = {};
   const sources: Record<string, SettingSource> = {};
+  // The preset is named by a setting itself; one that does not exist is refused where that row is parsed.
+  const { fallback } = settings.SANDGATE_POOL_PRESET;
+  const name = environment.SANDGATE_POOL_PRESET || file.SANDGATE_POOL_PRESET || fallback;
+  const preset: Origin = Object.hasOwn(poolPresets, name) ? poolPresets[name as PoolPreset] : {};
   for (const [name, row] of Object.entries(settings) as [SettingName, Setting<unknown>][]) {
-    const source = environment[name] ? "environment" : file[name] ? "file" : "default";
-    const raw = environment[name] || file[name] || row.fallback;
+    const source = environment[name]
+      ? "environment"
+      : file[name]
+        ? "file"
+        : preset[name]
+          ? "preset"
+          : "default";
+    const raw = environment[name] || file[name] || preset[name] || row.fallback;
     const parsed = row.schema.safeParse(raw);
     if (!parsed.success) {
       const shown = "secret" in row ? "a secret" : JSON.stringify(raw);

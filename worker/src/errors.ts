@@ -36,6 +36,8 @@ export function toAppError(error: unknown): AppError {
   return new AppError("internal", internalSentence, { cause: error });
 }
 
+export const statusOf = (code: ErrorCode): number => errorTable[code].status;
+
 export function toProblem(error: AppError, requestId: string): Problem {
   const row = errorTable[error.code];
   return {

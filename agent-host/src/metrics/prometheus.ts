@@ -1,11 +1,10 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry as Metrics } from "prom-client";
-import type { PoolState } from "#contract/host";
+import type { PoolHealth } from "#contract/host";
 
 export type HostFacts = {
-  pools: () => PoolState[];
-  /** Sandboxes handed out, and the most that there may be. */
+  pools: () => PoolHealth[];
+  /** Sandboxes handed out. */
   allocated: () => number;
-  max: number;
   freeMemoryMiB: () => number;
 };
 
@@ -51,7 +50,7 @@ export function createHostMetrics(facts: HostFacts) {
 }
 
 /** Read when somebody asks, so that they cost nothing in between. */
-function gaugesOf({ pools, allocated, max, freeMemoryMiB }: HostFacts, registers: Metrics[]): void {
+function gaugesOf({ pools, allocated, freeMemoryMiB }: HostFacts, registers: Metrics[]): void {
   new Gauge({
     name: "sandgate_pool_members",
     help: "Warm sandboxes by template and state.",
@@ -59,12 +58,26 @@ function gaugesOf({ pools, allocated, max, freeMemoryMiB }: HostFacts, registers
     registers,
     collect() {
       this.reset();
-      for (const { template, available, starting } of pools()) {
-        this.set({ template, state: "available" }, available);
+      for (const { template, available, parked, starting } of pools()) {
+        this.set({ template, state: "available" }, available - parked);
+        this.set({ template, state: "parked" }, parked);
         this.set({ template, state: "starting" }, starting);
       }
     },
   });
+  const perTemplate = (name: string, help: string, read: (pool: PoolHealth) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ["template"],
+      registers,
+      collect() {
+        for (const pool of pools()) this.set({ template: pool.template }, read(pool));
+      },
+    });
+  perTemplate("sandgate_pool_target", "Warm sandboxes that the refill aims at.", ({ target }) => target);
+  perTemplate("sandgate_pool_waiting", "Creates that wait in line for a sandbox.", ({ waiting }) => waiting);
+  perTemplate("sandgate_sandboxes_max", "Sandboxes that there may be, warm ones included.", ({ max }) => max);
   const simple = (name: string, help: string, read: () => number) =>
     new Gauge({
       name,
@@ -75,6 +88,5 @@ function gaugesOf({ pools, allocated, max, freeMemoryMiB }: HostFacts, registers
       },
     });
   simple("sandgate_sandboxes", "Sandboxes that are handed out.", allocated);
-  simple("sandgate_sandboxes_max", "Sandboxes that this host may hold, warm ones included.", () => max);
   simple("sandgate_free_memory_bytes", "Memory that may still be promised.", () => freeMemoryMiB() * 2 ** 20);
 }

@@ -7,14 +7,13 @@ export type MemoryFacts = {
   /** Sum of the memory limits of everything that lives here. */
   promisedMiB: number;
   overcommit: number;
+  /** Kept available for the machine itself. */
+  reserveMiB: number;
 };
-
-/** Kept free for the machine itself. */
-const reserveMiB = 512;
 
 /** Memory that may still be promised: limits may exceed RAM by the overcommit, but never while RAM is short. */
 export function freeMemoryMiB(facts: MemoryFacts): number {
-  if (facts.availableMiB < reserveMiB) return 0;
+  if (facts.availableMiB < facts.reserveMiB) return 0;
   return Math.max(0, Math.floor(facts.totalMiB * facts.overcommit) - facts.promisedMiB);
 }
 

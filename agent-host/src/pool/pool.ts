@@ -1,251 +1,249 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { PoolState } from "#contract/host";
-import type { CgroupLimits } from "../cgroup/limits.ts";
+import type { PoolHealth } from "#contract/host";
 import type { Member, Runtime, TemplateImage } from "../runtime/runtime.ts";
-import { type PoolFacts, retryDelayMs, startsWanted } from "./refill.ts";
-import { noCapacity, Shelf } from "./shelf.ts";
+import { Caretaker } from "./caretaker.ts";
+import { Outlook, type OutlookDeps } from "./outlook.ts";
+import { Pacer } from "./pacer.ts";
+import { untilReady } from "./ready.ts";
+import { startsWanted } from "./refill.ts";
+import { closed } from "./refusals.ts";
+import type { Entry, Shelf } from "./shelf.ts";
+import { Shelves } from "./shelves.ts";
+import { Starts } from "./starts.ts";
+import { Tasks } from "./tasks.ts";
 
-export type PoolSettings = { min: number; target: number; max: number; memberLimits: CgroupLimits };
-export type PoolDeps = {
-  runtime: Pick<Runtime, "start" | "remove">;
-  settings: PoolSettings;
-  /** Sandboxes in use, and the members of default size that memory still has room for. */
-  allocated: () => number;
-  roomByMemory: () => number;
+export type PoolDeps = OutlookDeps & {
+  runtime: Pick<Runtime, "start" | "remove" | "park" | "thaw">;
   log: Logger;
 };
 
-const quietMs = 200;
-
 /**
- * Warm sandboxes that nobody has used, per template. A member leaves the pool once and never comes back;
- * refilling goes on in the background, a few starts at a time.
+ * Warm sandboxes that nobody has used, per template. A member leaves the pool once and never comes back; refilling,
+ * shrinking and parking go on in the background.
  */
 export class Pool {
   readonly #deps: PoolDeps;
-  readonly #shelves: Map<string, Shelf>;
-  readonly #starting = new Set<string>();
-  readonly #underWay = new Set<Promise<void>>();
-  readonly #retries = new Map<Shelf, NodeJS.Timeout>();
-  #later: NodeJS.Timeout | undefined;
+  readonly #shelves: Shelves;
+  readonly #tasks = new Tasks();
+  readonly #starts: Starts;
+  readonly #outlook: Outlook;
+  readonly #caretaker: Caretaker;
+  readonly #pacer: Pacer;
   #isOpen = true;
 
   constructor(deps: PoolDeps, templates: TemplateImage[]) {
     this.#deps = deps;
-    this.#shelves = new Map(templates.map((template) => [template.name, new Shelf(template)]));
+    const { waitingMax: max, waitingPerTenantMax: perTenantMax } = deps.settings;
+    this.#shelves = new Shelves(templates, { max, perTenantMax }, deps.now());
+    this.#starts = this.#makeStarts();
+    const outlook = new Outlook(deps, this.#shelves.all, this.#starts);
+    this.#outlook = outlook;
+    this.#caretaker = new Caretaker({
+      ...deps,
+      targetOf: (shelf) => outlook.targetOf(shelf),
+      isQuiet: (shelf) => outlook.isQuiet(shelf),
+      offer: (shelf, entry) => void this.#offer(shelf, entry),
+      discard: (member) => this.discard(member),
+    });
+    this.#pacer = new Pacer({
+      delayMs: (sinceHandOutMs, postponedMs) => outlook.refillDelayMs(sinceHandOutMs, postponedMs),
+      work: () => this.refill(),
+    });
   }
 
-  /** Members that are warm or being made. */
-  get warm(): number {
-    return this.#sum((shelf) => shelf.available.length + shelf.starting);
+  #makeStarts(): Starts {
+    const { runtime, settings, log } = this.#deps;
+    return new Starts({
+      runtime,
+      limits: settings.memberLimits,
+      startsMax: settings.startsMax,
+      tasks: this.#tasks,
+      log,
+      onStarted: (member) => {
+        this.put(member);
+        this.#pacer.soon();
+      },
+      onHopeless: (shelf, cause) => shelf.line.refuseAll(() => this.#outlook.refusal(shelf, cause)),
+      isWanted: (shelf) => startsWanted(this.#outlook.factsOf(shelf)) > 0,
+    });
   }
 
-  /** Any warm member, left where it is. */
+  /** Members that hold memory and that no lease counts. */
+  get unleased(): number {
+    return this.#outlook.unleased;
+  }
+
+  /** Any warm member that is not parked, left where it is. */
   first(): Member | undefined {
-    for (const shelf of this.#shelves.values()) if (shelf.available[0]) return shelf.available[0];
-    return undefined;
+    return this.#shelves.entries().find(({ isParked }) => !isParked)?.member;
   }
 
   /**
    * Fills up and waits until every template has `min` warm members.
-   * @returns false when `deadlineMs` came first, or when there is no room for them, as after the restart of a full host.
+   * @returns false when `deadlineMs` came first, when there is no room for them, as after the restart of a full host, or
+   * when starts fail.
    */
-  async warmUp(deadlineMs: number): Promise<boolean> {
-    const endMs = performance.now() + deadlineMs;
-    const shelves = [...this.#shelves.values()];
-    const isWarm = () => shelves.every((shelf) => shelf.available.length >= this.#deps.settings.min);
-    const isStuck = () => shelves.every((shelf) => shelf.isQuiet && startsWanted(this.#facts(shelf)) === 0);
+  warmUp(deadlineMs: number): Promise<boolean> {
     this.refill();
-    while (!isWarm() && !isStuck() && performance.now() < endMs) await sleep(10);
-    return isWarm();
+    return this.#outlook.untilSettled(deadlineMs);
   }
 
   memberIds(): string[] {
-    const available = [...this.#shelves.values()].flatMap((shelf) => shelf.available);
-    return [...this.#starting, ...available.map(({ memberId }) => memberId)];
+    return [...this.#starts.memberIds(), ...this.#shelves.memberIds()];
   }
 
-  state(): PoolState[] {
-    return [...this.#shelves.values()].map(({ template, available, starting }) => ({
-      template: template.name,
-      available: available.length,
-      starting,
-    }));
+  state(): PoolHealth[] {
+    return this.#outlook.health();
   }
 
   /**
-   * Takes a member out of the pool, or waits for one to be made.
-   * @throws HostError `no_capacity` when the host is full, or after `deadlineMs`.
+   * Takes a member out of the pool, or waits in line for one to be made.
+   * @throws HostError `no_capacity` when the host or the line is full, or after `deadlineMs`.
    */
-  async take(templateName: string, deadlineMs: number): Promise<{ member: Member; isWarm: boolean }> {
-    const shelf = this.#shelves.get(templateName);
-    if (!shelf || !this.#isOpen) throw noCapacity();
-    for (let member = shelf.available.shift(); member; member = shelf.available.shift()) {
-      if (member.connection.isOpen) {
-        this.#refillSoon();
-        return { member, isWarm: true };
+  async take(
+    templateName: string,
+    tenantId: string,
+    deadlineMs: number,
+  ): Promise<{ member: Member; isWarm: boolean }> {
+    const shelf = this.#shelves.of(templateName);
+    if (!shelf || !this.#isOpen) throw closed();
+    shelf.noteArrival(this.#deps.now());
+    for (let entry = shelf.take(); entry; entry = shelf.take()) {
+      if (entry.member.connection.isOpen) {
+        this.#awaken(entry);
+        shelf.handOut(entry.member);
+        this.#pacer.handedOut();
+        return { member: entry.member, isWarm: true };
       }
-      void this.discard(member);
+      void this.discard(entry.member);
     }
-    const facts = this.#facts(shelf);
-    const room = shelf.failures === 0 ? Math.min(facts.max - facts.total, facts.roomByMemory) : 0;
-    if (shelf.waiting >= shelf.starting + room) throw noCapacity();
-    const coming = shelf.wait(deadlineMs);
+    if (!this.#outlook.mayWait(shelf, tenantId)) throw this.#outlook.refusal(shelf);
+    const coming = shelf.line.wait(tenantId, deadlineMs, () => this.#outlook.refusal(shelf));
     this.refill();
     return { member: await coming, isWarm: false };
   }
 
-  /** Gives a fresh or adopted member to whoever waits longest, else keeps it warm. */
+  /** Gives a fresh or adopted member to whose turn it is, else keeps it warm. */
   put(member: Member): void {
-    const shelf = this.#shelves.get(member.template);
+    const shelf = this.#shelves.of(member.template);
     if (!shelf || !this.#isOpen || !member.connection.isOpen) {
       void this.discard(member);
       return;
     }
-    if (shelf.serve(member)) return;
-    shelf.available.push(member);
-    void member.connection.closed.then((reason) => this.#lost(shelf, member, reason));
+    shelf.takeBack(member);
+    const nowMs = this.#deps.now();
+    const entry: Entry = { member, warmSinceMs: nowMs, isParked: false, checkedAtMs: nowMs };
+    if (!this.#offer(shelf, entry)) return;
+    void member.connection.closed.then((reason) => this.#lost(shelf, entry, reason));
+  }
+
+  /** Takes a member of a former life: whether it had got ready by then is not known. */
+  async adopt(member: Member): Promise<void> {
+    const command = this.#shelves.of(member.template)?.template.readyCommand;
+    // It is closed then, which `put` takes for dead.
+    await untilReady(member, command).catch(() => member.connection.close());
+    this.put(member);
+  }
+
+  /** Members of a template are made of this image from now on. */
+  setImage(template: string, image: string): void {
+    const shelf = this.#shelves.of(template);
+    if (shelf) shelf.template = { ...shelf.template, image };
   }
 
   /** Starts what is missing, as far as there is room. */
   refill(): void {
     if (!this.#isOpen) return;
-    for (const shelf of this.#shelves.values()) {
+    for (const shelf of this.#shelves.all) {
       if (shelf.failures > 0) continue; // its retry timer is set
-      for (let wanted = startsWanted(this.#facts(shelf)); wanted > 0; wanted--) this.#start(shelf);
+      for (let wanted = startsWanted(this.#outlook.factsOf(shelf)); wanted > 0; wanted--)
+        this.#starts.start(shelf);
     }
   }
 
   /** Ends a member for good; what could not be removed is logged and left to the sweep. */
   discard(member: Member): Promise<void> {
     member.connection.close();
+    this.#shelves.of(member.template)?.takeBack(member);
     const { runtime, log } = this.#deps;
-    return this.#track(
-      runtime
-        .remove(member)
-        .catch((cause: unknown) =>
-          log.error({ err: cause, memberId: member.memberId }, "a sandbox was not removed"),
-        ),
-    );
+    const removed = runtime
+      .remove(member)
+      .catch((cause: unknown) =>
+        log.error({ err: cause, memberId: member.memberId }, "a sandbox was not removed"),
+      )
+      // Whatever ends may have made room.
+      .finally(() => this.#pacer.soon());
+    return this.#tasks.track(removed);
   }
 
-  /** Pings every warm member; one that does not answer is replaced. */
+  /** Ends as many idle members as hold this much memory, the oldest first, if one is left after that. */
+  giveWay(memoryMiB: number): void {
+    const count = Math.ceil(memoryMiB / this.#deps.settings.memberLimits.memoryMiB);
+    for (const { member } of this.#shelves.takeOldest(count)) void this.discard(member);
+  }
+
+  /** Looks after what is warm: ends what is too much or too old, parks what is there for long, refills. */
+  async tend(): Promise<void> {
+    for (const shelf of this.#shelves.all) await this.#tasks.track(this.#caretaker.tend(shelf));
+    this.refill();
+  }
+
+  /** Pings every warm member that is not parked; one that does not answer is replaced. */
   async checkHealth(deadlineMs: number): Promise<void> {
-    const members = [...this.#shelves.values()].flatMap((shelf) => shelf.available);
-    await Promise.all(
-      members.map(({ connection }) => connection.ping(deadlineMs).catch(() => connection.close())),
-    );
+    for (const shelf of this.#shelves.all) await this.#caretaker.checkHealth(shelf, deadlineMs);
+  }
+
+  /** Takes members out that the engine does not run any more, which a parked one cannot tell by itself. */
+  giveUp(gone: readonly string[]): void {
+    for (const { member } of this.#shelves.entries())
+      if (gone.includes(member.memberId)) member.connection.close();
+  }
+  /** Those on the shelves. */
+  warmIds(): string[] {
+    return this.#shelves.entries().map(({ member }) => member.memberId);
   }
 
   /** Ends the pool: nothing is started or handed out any more, and what is warm is removed. */
   async drain(): Promise<void> {
     this.#isOpen = false;
-    for (const timer of this.#retries.values()) clearTimeout(timer);
-    for (const shelf of this.#shelves.values()) {
-      shelf.refuseAll();
-      for (const member of shelf.available.splice(0)) void this.discard(member);
+    this.#starts.close();
+    this.#pacer.close();
+    for (const shelf of this.#shelves.all) {
+      shelf.line.refuseAll(() => this.#outlook.refusal(shelf));
+      for (const entry of shelf.entries()) {
+        shelf.remove(entry);
+        void this.discard(entry.member);
+      }
     }
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+    await this.#tasks.settled();
   }
 
-  #facts(shelf: Shelf): PoolFacts {
-    const { settings, allocated, roomByMemory } = this.#deps;
-    return {
-      available: shelf.available.length,
-      starting: shelf.starting,
-      waiting: shelf.waiting,
-      min: settings.min,
-      target: Math.max(settings.min, settings.target),
-      total: this.warm + allocated(),
-      max: settings.max,
-      roomByMemory: roomByMemory(),
-      inFlight: this.#sum((each) => each.starting),
-    };
+  /** @returns whether it is on the shelf now; false when it went to somebody who waits, or is not wanted any more. */
+  #offer(shelf: Shelf, entry: Entry): boolean {
+    shelf.drop(entry);
+    if (!this.#isOpen || !entry.member.connection.isOpen) {
+      void this.discard(entry.member);
+      return false;
+    }
+    if (shelf.line.length > 0) {
+      this.#awaken(entry);
+      shelf.handOut(entry.member);
+      return !shelf.line.serve(entry.member);
+    }
+    shelf.add(entry);
+    return true;
   }
 
-  #sum(count: (shelf: Shelf) => number): number {
-    return [...this.#shelves.values()].reduce((sum, shelf) => sum + count(shelf), 0);
+  #awaken(entry: Entry): void {
+    if (!entry.isParked) return;
+    entry.isParked = false;
+    this.#deps.runtime.thaw(entry.member);
   }
 
-  #start(shelf: Shelf): void {
-    const memberId = newMemberId();
-    const spec = { memberId, template: shelf.template, limits: this.#deps.settings.memberLimits };
-    shelf.starting++;
-    this.#starting.add(memberId);
-    const ended = () => {
-      shelf.starting--;
-      this.#starting.delete(memberId);
-    };
-    const started = this.#deps.runtime.start(spec).then(
-      (member) => {
-        ended();
-        shelf.failures = 0;
-        this.put(member);
-      },
-      (cause: unknown) => {
-        ended();
-        this.#startFailed(shelf, cause);
-      },
-    );
-    void this.#track(started);
+  #lost(shelf: Shelf, entry: Entry, reason: Error): void {
+    if (!shelf.remove(entry)) return; // handed out meanwhile: its lease looks after it; or away: who has it looks
+    const { memberId } = entry.member;
+    this.#deps.log.warn({ memberId, reason: reason.message }, "a warm sandbox died");
+    void this.discard(entry.member);
   }
-
-  #startFailed(shelf: Shelf, cause: unknown): void {
-    shelf.failures++;
-    const delayMs = retryDelayMs(shelf.failures);
-    this.#deps.log.warn({ err: cause, template: shelf.template.name, delayMs }, "a sandbox did not start");
-    // Other starts under way may still serve those who wait.
-    if (shelf.starting === 0) shelf.refuseAll(cause);
-    // One try for all that have failed: each of them for itself would pass the room that there is by then.
-    if (this.#isOpen && !this.#retries.has(shelf))
-      this.#retries.set(
-        shelf,
-        setTimeout(() => this.#retry(shelf), delayMs),
-      );
-  }
-
-  #retry(shelf: Shelf): void {
-    this.#retries.delete(shelf);
-    if (shelf.starting > 0) return; // what comes of it decides
-    if (startsWanted(this.#facts(shelf)) > 0) this.#start(shelf);
-    else shelf.failures = 0; // nobody wants one now; the next who does tries anew
-  }
-
-  #lost(shelf: Shelf, member: Member, reason: Error): void {
-    const at = shelf.available.indexOf(member);
-    if (at < 0) return; // handed out meanwhile: its lease looks after it
-    shelf.available.splice(at, 1);
-    this.#deps.log.warn({ memberId: member.memberId, reason: reason.message }, "a warm sandbox died");
-    void this.discard(member);
-  }
-
-  /**
-   * A start keeps a core busy for 0.15 s, just when whoever was handed a sandbox runs a first command in it: what
-   * nobody waits for begins a moment later. Never at once, since a member is counted in after it was handed out.
-   */
-  #refillSoon(): void {
-    const isUrgent = [...this.#shelves.values()].some(
-      (shelf) => shelf.waiting > 0 || shelf.starting > 0 || shelf.available.length < this.#deps.settings.min,
-    );
-    if (isUrgent) setImmediate(() => this.refill());
-    this.#later ??= setTimeout(() => {
-      this.#later = undefined;
-      this.refill();
-    }, quietMs);
-  }
-
-  /** Remembers work until it is done, so that `drain` can wait for it; whatever ends may have made room. */
-  #track(work: Promise<void>): Promise<void> {
-    const tracked = work.finally(() => {
-      this.#underWay.delete(tracked);
-      this.#refillSoon();
-    });
-    this.#underWay.add(tracked);
-    return tracked;
-  }
-}
-
-function newMemberId(): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString("hex");
 }

@@ -28,8 +28,12 @@ export function createHostApp(deps: AppDeps): Hono {
 
 function problem(c: Context, error: HostError): Response {
   const body = problemOf(error, c.req.header(requestIdHeader) ?? "");
+  const { retryAfterSeconds } = error.facts ?? {};
   return new Response(JSON.stringify(body), {
     status: error.status,
-    headers: { "content-type": "application/problem+json" },
+    headers: {
+      "content-type": "application/problem+json",
+      ...(retryAfterSeconds !== undefined && { "retry-after": String(retryAfterSeconds) }),
+    },
   });
 }

@@ -1,10 +1,10 @@
 import { Hono } from "hono";
-import type { PoolState } from "#contract/host";
+import type { PoolHealth } from "#contract/host";
 import type { HostMetrics } from "../metrics/prometheus.ts";
 
 export type HealthDeps = {
   metrics: Pick<HostMetrics, "registry">;
-  health: () => { pools: PoolState[]; allocated: number; max: number; isDraining: boolean };
+  health: () => { pools: PoolHealth[]; allocated: number; isDraining: boolean };
 };
 
 /** What an operator looks at first; nothing in it names a tenant. */

@@ -10,7 +10,13 @@ export type MemberSpec = {
   limits: CgroupLimits;
 };
 
-export type TemplateImage = { name: string; digest: string; image: string };
+export type TemplateImage = {
+  name: string;
+  digest: string;
+  image: string;
+  /** What must end with 0 in a member before it counts as warm. */
+  readyCommand?: string | undefined;
+};
 
 /** A container that runs and whose sandboxd has dialled home. */
 export type Member = {
@@ -21,6 +27,8 @@ export type Member = {
   readonly templateDigest: string;
   /** The runtime's own name for it. */
   readonly handle: string;
+  /** By the engine's clock, which is this machine's. */
+  readonly createdAtMs: number;
   readonly connection: SandboxdConnection;
 };
 
@@ -31,6 +39,7 @@ export type FoundMember = {
   template: string;
   templateDigest: string;
   handle: string;
+  createdAtMs: number;
   isRunning: boolean;
 };
 
@@ -47,7 +56,7 @@ export type Runtime = {
   /** Every container of this host, whatever its state. */
   list(): Promise<FoundMember[]>;
   /**
-   * Waits for a found member to dial again.
+   * Waits for a found member to dial again; one that is parked is thawed first.
    * @throws SandboxdError when it does not, or cannot prove itself; Error when its workspace is not what it should be
    */
   adopt(found: FoundMember, expect: Expectation | undefined): Promise<Member>;
@@ -69,6 +78,13 @@ export type Runtime = {
   kill(member: Pick<Member, "handle">): Promise<void>;
   /** Removes every trace: container, disk, sockets, uid. Safe to call again. */
   remove(member: Pick<Member, "handle" | "memberId" | "uid">): Promise<void>;
+  /**
+   * Freezes an unused member and gives its page cache back to the machine.
+   * @returns whether it is frozen; otherwise it runs as before
+   */
+  park(member: Pick<Member, "handle">): Promise<boolean>;
+  /** Lets a parked member go on, at once. */
+  thaw(member: Pick<Member, "handle">): void;
   /** Gives the container a name for people. Failure does not matter. */
   label(member: Pick<Member, "handle">, name: string): Promise<void>;
   /** Removes what no container of this host stands behind any more: folders, sockets, uids, disks. */

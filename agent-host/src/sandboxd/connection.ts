@@ -51,7 +51,8 @@ export type SandboxdConnection = {
 type Pending = { resolve: () => void; reject: (cause: SandboxdError) => void };
 type Ping = Pending & { payload: Buffer };
 
-const configureDeadlineMs = 10_000;
+/** A create tries another member after this, and has time for that. */
+const configureDeadlineMs = 3_000;
 
 /** The connection-level questions: each is answered in order. */
 export class Questions {

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { HostCreate, HostCreated } from "#contract/host";
-import { homePath } from "#contract/text";
 import { type CgroupLimits, MemoryInUseError } from "../cgroup/limits.ts";
 import { HostError } from "../errors.ts";
 import type { Lease, LeaseStore } from "../leases/store.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Member, Runtime } from "../runtime/runtime.ts";
+import { baseEnv } from "./base-env.ts";
 import { type EndDeps, endSandbox } from "./end.ts";
 import { ended, type Live } from "./registry.ts";
 
@@ -20,6 +20,8 @@ export type CreateDeps = EndDeps & {
   /** MiB that may still be promised to a sandbox beyond what a pool member has already. */
   freeMemoryMiB: () => number;
   memberLimits: CgroupLimits;
+  /** How long a create may wait for a member; all tries end before the control plane gives it up. */
+  waitMs: number;
   disk: DiskRoom;
 };
 
@@ -35,8 +37,6 @@ export type DiskRoom = {
   freeMiB: () => number;
 };
 
-/** All tries together end before the control plane gives a create up (`limits.createDeadlineMs`). */
-const giveUpMs = 20_000;
 /** Warm members can die in the moment they are handed out; the next one is tried. */
 const attemptsMax = 3;
 
@@ -59,7 +59,8 @@ export async function createSandbox(deps: CreateDeps, input: HostCreate): Promis
   for (let attempt = 1; ; attempt++) {
     const { member, isWarm } = await deps.pool.take(
       input.template,
-      Math.max(0, startedAtMs + giveUpMs - performance.now()),
+      input.tenantId,
+      Math.max(0, startedAtMs + deps.waitMs - performance.now()),
     );
     try {
       const isLeased = await leaseIfNew(deps, input, member);
@@ -100,7 +101,7 @@ function admit(deps: CreateDeps, input: HostCreate): void {
     const sentence = `memoryMiB is ${input.memoryMiB}, but hosts have ${deps.memoryMiB}; ask for less.`;
     throw new HostError("invalid_request", sentence);
   }
-  if (input.memoryMiB - deps.memberLimits.memoryMiB > deps.freeMemoryMiB()) {
+  if (!hasMemory(deps, input.memoryMiB - deps.memberLimits.memoryMiB)) {
     throw new HostError("no_capacity", "This host has too little memory left; try again in a few seconds.");
   }
   if (input.diskMiB > deps.disk.maxMiB) {
@@ -111,6 +112,14 @@ function admit(deps: CreateDeps, input: HostCreate): void {
   if (isBeyondRoom || deps.disk.isShort()) {
     throw new HostError("no_capacity", "This host has too little disk left; try again in a few seconds.");
   }
+}
+
+/** What the pool keeps idle gives way to what is asked for. */
+function hasMemory(deps: CreateDeps, extraMiB: number): boolean {
+  const missingMiB = extraMiB - deps.freeMemoryMiB();
+  if (missingMiB <= 0) return true;
+  deps.pool.giveWay(missingMiB);
+  return extraMiB <= deps.freeMemoryMiB();
 }
 
 /** @returns false, with the member back in the pool, when the same create has come first. */
@@ -210,12 +219,3 @@ function leaseOf(deps: CreateDeps, input: HostCreate, member: Member, key: Buffe
     expiresAtMs,
   };
 }
-
-const baseEnv = {
-  PATH: "/usr/local/bin:/usr/bin:/bin",
-  HOME: homePath,
-  USER: "user",
-  LOGNAME: "user",
-  SHELL: "/bin/bash",
-  LANG: "C.UTF-8",
-};

@@ -70,7 +70,7 @@ async function recoverOne(
       return "leased";
     }
     if (member) {
-      deps.pool.put(member);
+      await deps.pool.adopt(member);
       return "warm";
     }
   }

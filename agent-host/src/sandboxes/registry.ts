@@ -28,6 +28,8 @@ const recentEndsMax = 1000;
 /** What lives on this host, by id, and what has ended just now. */
 export class Registry {
   readonly #live = new Map<string, Live>();
+  readonly #members = new Set<string>();
+  readonly #countByTemplate = new Map<string, number>();
   readonly #recentEnds = new Map<string, { tenantId: string; reason: EndReason }>();
 
   get size(): number {
@@ -37,7 +39,20 @@ export class Registry {
     return [...this.#live.values()];
   }
   add(live: Live): void {
+    const former = this.#live.get(live.lease.sandboxId);
+    if (former) this.forget(former);
     this.#live.set(live.lease.sandboxId, live);
+    this.#members.add(live.member.memberId);
+    this.#count(live.lease.template, 1);
+  }
+  hasMember(memberId: string): boolean {
+    return this.#members.has(memberId);
+  }
+  countOf(template: string): number {
+    return this.#countByTemplate.get(template) ?? 0;
+  }
+  #count(template: string, change: number): void {
+    this.#countByTemplate.set(template, this.countOf(template) + change);
   }
   peek(sandboxId: string): Live | undefined {
     return this.#live.get(sandboxId);
@@ -50,7 +65,9 @@ export class Registry {
 
   /** Takes out what nobody was told of, so that its id may be tried again. */
   forget(live: Live): void {
-    this.#live.delete(live.lease.sandboxId);
+    if (!this.#live.delete(live.lease.sandboxId)) return;
+    this.#members.delete(live.member.memberId);
+    this.#count(live.lease.template, -1);
   }
 
   remove(live: Live, reason: EndReason): void {

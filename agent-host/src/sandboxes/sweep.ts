@@ -5,7 +5,7 @@ import type { Registry } from "./registry.ts";
 
 export type SweepDeps = {
   runtime: Pick<Runtime, "list" | "remove" | "sweep">;
-  pool: Pick<Pool, "memberIds" | "checkHealth">;
+  pool: Pick<Pool, "memberIds" | "checkHealth" | "warmIds" | "giveUp">;
   registry: Registry;
   log: Logger;
 };
@@ -19,7 +19,10 @@ const pingDeadlineMs = 5_000;
  */
 export async function sweep(deps: SweepDeps): Promise<void> {
   await deps.pool.checkHealth(pingDeadlineMs);
+  const warm = deps.pool.warmIds();
   const found = await deps.runtime.list();
+  const running = new Set(found.filter(({ isRunning }) => isRunning).map(({ memberId }) => memberId));
+  deps.pool.giveUp(warm.filter((memberId) => !running.has(memberId)));
   const known = knownMembers(deps);
   for (const leftover of found.filter(({ memberId }) => !known.has(memberId))) {
     deps.log.warn({ memberId: leftover.memberId }, "removing a leftover sandbox");

@@ -35,6 +35,8 @@ export type Disks = Pick<MountRoot, "open" | "close"> & {
   unmake(memberId: string): Promise<void>;
   /** Removes disk and folder. Safe to call again, and where there never was any. */
   remove(memberId: string): Promise<void>;
+  /** Whether a mounted disk is its tenant's already: the last step of mounting one, which a crash may have cut off. */
+  isFinished(memberId: string): Promise<boolean>;
   /** MiB of a member's disk; undefined where it has none. */
   sizeMiB(memberId: string): Promise<number | undefined>;
   /** MiB that all disks take of the machine's own by now. */
@@ -104,12 +106,16 @@ export function createDisks(options: { runDir: string; hostId: string; folder: s
     const blocks = facts.reduce((sum, each) => sum + (each?.blocks ?? 0), 0);
     return Math.ceil((blocks * blockBytes) / mib);
   }
+  async function isFinished(memberId: string): Promise<boolean> {
+    const facts = await stat(pointOf(memberId)).catch(() => undefined);
+    return facts !== undefined && facts.uid !== 0;
+  }
   async function sizeMiB(memberId: string): Promise<number | undefined> {
     const facts = await stat(imageOf(memberId)).catch(() => undefined);
     return facts && facts.size / mib;
   }
   const { open: openRoot, close } = root;
-  return { open: openRoot, close, pointOf, make, mount, unmake, remove, sizeMiB, usedMiB, sweep };
+  return { open: openRoot, close, pointOf, make, mount, unmake, remove, isFinished, sizeMiB, usedMiB, sweep };
 }
 
 const imageEnding = ".img";

@@ -101,6 +101,8 @@ export class Workspaces {
     const kind = kindOf(pid);
     if (kind === "missing") throw new Error("The container has no workspace.");
     if (isWarm && kind !== this.#driver) throw new Error(`The container's workspace is of the kind ${kind}.`);
+    if (kind === "loop" && !(await this.#disks.isFinished(memberId)))
+      throw new Error("The container's disk was not finished.");
     const onDiskMiB = kind === "loop" ? await this.#disks.sizeMiB(memberId) : this.#inMemoryMiB;
     if (onDiskMiB === undefined) throw new Error("The container's disk has no image.");
     this.#sizesMiB.set(memberId, onDiskMiB);

@@ -4,8 +4,8 @@ import { summarize, timed } from "../figures/measure.ts";
 import type { Outcome, Row, Skipped } from "../figures/row.ts";
 import { expectTrue } from "../load/checks.ts";
 import { eachOf } from "../load/parallel.ts";
-import { cpuTimes, memory, shareOfOneCore } from "../machine-facts.ts";
-import type { Stage } from "../stage.ts";
+import { cpuTimes, freeDiskMiB, memory, shareOfOneCore } from "../machine-facts.ts";
+import { overcommit, type Stage } from "../stage.ts";
 
 const createsAtOnce = 4;
 const settleMs = 2_000;
@@ -13,8 +13,8 @@ const settleMs = 2_000;
 const reserveMiB = 2_048;
 /** What a sandbox is taken to need before any was seen; twice what was measured on the machine this was written on. */
 const guessMiB = 9;
-const memberMiB = 256;
-const overcommitMax = 16;
+/** What a sandbox that asks for nothing is promised. */
+const promised = { memoryMiB: 256, diskMiB: 1_024 };
 
 /** How much hundreds of idle sandboxes take, and whether one of them still answers at once. */
 export async function densityCase(stage: Stage): Promise<Outcome> {
@@ -26,7 +26,8 @@ export async function densityCase(stage: Stage): Promise<Outcome> {
   for (const count of scale.density) {
     const { availableMiB, totalMiB } = memory();
     const more = count - stage.fleet.ids.length;
-    const reason = lacks({ count, more, perSandboxMiB, availableMiB, totalMiB });
+    const diskMiB = freeDiskMiB(stage.stack.dataDir);
+    const reason = lacks({ count, more, perSandboxMiB, availableMiB, totalMiB, diskMiB });
     if (reason !== undefined) {
       skipped.push({ name: `density ${count}`, reason });
       continue;
@@ -49,13 +50,16 @@ export function lacks(facts: {
   perSandboxMiB: number;
   availableMiB: number;
   totalMiB: number;
+  diskMiB: number;
 }): string | undefined {
-  const { count, more, perSandboxMiB, availableMiB, totalMiB } = facts;
+  const { count, more, perSandboxMiB, availableMiB, totalMiB, diskMiB } = facts;
   const neededMiB = Math.ceil(more * perSandboxMiB + reserveMiB);
   if (neededMiB > availableMiB)
     return `${more} more may take ${neededMiB} MiB with a reserve, and ${Math.floor(availableMiB)} are available`;
-  if (count * memberMiB > totalMiB * overcommitMax)
-    return `the limits of ${count} are more than ${overcommitMax} times this machine's memory`;
+  if (count * promised.memoryMiB > totalMiB * overcommit.memory)
+    return `the limits of ${count} are more than ${overcommit.memory} times this machine's memory`;
+  if (count * promised.diskMiB > diskMiB * overcommit.disk)
+    return `the workspaces of ${count} are more than ${overcommit.disk} times the free disk`;
   return undefined;
 }
 

@@ -44,6 +44,7 @@ export async function dockerHost({ memberMiB = 64, maxMiB = 10_000 }: Options = 
     mountRoot: workspaceRootOf(hostId),
     template: { name: "base", digest: templateDigest, image },
     images: () => readdirSync(images),
+    again: () => live("loop").runtime,
     restarted: (driver: WorkspaceDriver = "loop") => live(driver).runtime,
     async pidOf(member: Member) {
       const containers = await containersOf(hostId);

@@ -3,7 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Member, Runtime, TemplateImage } from "#host/runtime/runtime";
 import type { ExecRequest } from "#host/sandboxd/exec";
 
-export type RuntimeUnderTest = { runtime: Runtime; template: TemplateImage; dispose(): Promise<void> };
+export type RuntimeUnderTest = {
+  runtime: Runtime;
+  template: TemplateImage;
+  /** The same machine for a host that has just come up and knows nothing of its members. */
+  again(): Runtime;
+  dispose(): Promise<void>;
+};
 
 const limits = { cpu: 1, memoryMiB: 256, pids: 64 };
 const newMemberId = () => randomBytes(4).toString("hex");
@@ -35,7 +41,7 @@ export function runtimeConformance(name: string, setUp: () => Promise<RuntimeUnd
     const listed = async (member: Member) =>
       (await under.runtime.list()).find((found) => found.memberId === member.memberId);
 
-    test("a started member is listed as running and takes commands once it is configured", async () => {
+    test("a started member is listed as running and takes commands, and files once it is configured", async () => {
       const member = await start();
       expect(await listed(member)).toEqual({
         memberId: member.memberId,
@@ -43,9 +49,13 @@ export function runtimeConformance(name: string, setUp: () => Promise<RuntimeUnd
         template: under.template.name,
         templateDigest: under.template.digest,
         handle: member.handle,
+        createdAtMs: expect.any(Number),
         isRunning: true,
       });
-      await expect(run(member, ["true"])).rejects.toMatchObject({ code: "notConfigured" });
+      expect(await run(member, ["true"])).toMatchObject({ exitCode: 0 });
+      await expect(member.connection.readFile({ path: "/etc/passwd" })).rejects.toMatchObject({
+        code: "notConfigured",
+      });
       await member.connection.configure(configuration());
       expect(await run(member, ["echo", "hello"])).toEqual({ exitCode: 0, stdout: "hello\n" });
       expect(await run(member, ["false"])).toMatchObject({ exitCode: 1 });
@@ -116,6 +126,33 @@ export function runtimeConformance(name: string, setUp: () => Promise<RuntimeUnd
       const wrong = { ...config, key: randomBytes(32) };
       await expect(under.runtime.adopt(found, wrong)).rejects.toMatchObject({ code: "proof" });
       await under.runtime.remove(member);
+    });
+
+    test("a parked member is silent and costs no time, and goes on as soon as it is thawed", async () => {
+      const member = await start();
+      expect(await under.runtime.park(member)).toBe(true);
+      await expect(member.connection.ping(100)).rejects.toMatchObject({ code: "deadline" });
+      under.runtime.thaw(member);
+      await member.connection.ping(1_000);
+      await member.connection.configure(configuration());
+      expect(await run(member, ["echo", "awake"])).toEqual({ exitCode: 0, stdout: "awake\n" });
+      await under.runtime.remove(member);
+    });
+
+    test("a parked member is adopted by a restarted host, and removed without being adopted", async () => {
+      const members = [await start(), await start()];
+      for (const member of members) await under.runtime.park(member);
+      const [first, second] = await Promise.all(members.map(listed));
+      if (!first || !second) throw new Error("A parked member is not listed.");
+      expect([first.isRunning, second.isRunning]).toEqual([true, true]);
+      const restarted = under.again();
+      for (const member of members) member.connection.close();
+      const adopted = await restarted.adopt(first, undefined);
+      await adopted.connection.ping(1_000);
+      await restarted.remove(adopted);
+      await restarted.remove(second);
+      expect(await listed(members[0] as Member)).toBeUndefined();
+      expect(await listed(members[1] as Member)).toBeUndefined();
     });
 
     test("limits may be raised and lowered while it runs", async () => {

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -154,6 +154,16 @@ test.each<[string, boolean]>([
   execFileSync("umount", [join(host.mountRoot, member.memberId)]);
   const adopting = host.restarted().adopt(await foundAs(member), configuration);
   await expect(adopting).rejects.toThrow("no workspace");
+  await host.runtime.remove(member);
+  expect(traces()).toEqual(noTraces);
+});
+
+test("a container whose disk was cut off before it was its tenant's is not adopted", async () => {
+  const member = await start();
+  chownSync(join(host.mountRoot, member.memberId), 0, 0);
+  member.connection.close();
+  const adopting = host.restarted().adopt(await foundAs(member), undefined);
+  await expect(adopting).rejects.toThrow("was not finished");
   await host.runtime.remove(member);
   expect(traces()).toEqual(noTraces);
 });

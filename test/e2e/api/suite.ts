@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Problem } from "#contract/errors";
 import { limits } from "#contract/limits";
+import { SandboxBatch } from "#contract/sandbox-batch";
 import { Api } from "../../support/api.ts";
 import { logsOf } from "../../support/logs.ts";
 import type { TestStack } from "../../support/stack.ts";
@@ -219,6 +220,16 @@ export function apiSuite(name: string, makeStack: () => Promise<TestStack>): voi
       expect(atControlPlane).toMatchObject({ ...common, service: "control-plane", route: "exec" });
       expect(atHost).toMatchObject({ ...common, service: "agent-host", route: "/v1/sandboxes/:id/exec" });
       for (const secret of [...Object.values(secrets), api.key]) expect(logs.text()).not.toContain(secret);
+    });
+
+    test("a batch gets as many sandboxes as it asks for, each working, and more than the pool has", async () => {
+      const response = await api.call("POST", "/v1/sandboxes/batch", { count: 9, env: { KIND: "batch" } });
+      expect(response.status).toBe(201);
+      const { items } = SandboxBatch.parse(await response.json());
+      const ids = items.map(({ sandbox }) => sandbox?.id ?? "none");
+      const ran = await Promise.all(ids.map((id) => api.exec(id, `echo $KIND ${id}`)));
+      expect(ran.map(({ stdout }) => stdout)).toEqual(ids.map((id) => `batch ${id}\n`));
+      await Promise.all(ids.map((id) => api.delete(id)));
     });
 
     test("creates at once each get a sandbox of their own", async () => {

@@ -90,7 +90,7 @@ test("a sandbox is reported as live only once it is configured: until then its c
 });
 
 test("a sweep that takes its time over a leftover spares what was started meanwhile", async () => {
-  const { deps, pool, create, runtime } = host({ min: 3 });
+  const { deps, pool, create, runtime } = host({ pool: { min: 3 } });
   await pool.warmUp(1_000);
   const template = { name: "base", digest: "digest-1", image: "i" };
   await runtime.start({ memberId: "deadbeef", template, limits: { cpu: 1, memoryMiB: 256, pids: 64 } });
@@ -111,7 +111,7 @@ test("a sweep that takes its time over a leftover spares what was started meanwh
 });
 
 test("a leftover that cannot be removed does not keep the others", async () => {
-  const { deps, runtime } = host({ target: 0 });
+  const { deps, runtime } = host({ pool: { target: 0 } });
   const template = { name: "base", digest: "digest-1", image: "i" };
   const limits = { cpu: 1, memoryMiB: 256, pids: 64 };
   for (const memberId of ["0000dead", "0000beef"]) await runtime.start({ memberId, template, limits });

@@ -10,16 +10,16 @@ const config = { hostFolder: "/somewhere/host", prepared: { templates: [{ name: 
 const inspect = (made: ReturnType<typeof host>) => inspectOnce({ ...made.deps, config, findings: [engine] });
 
 test("a host that keeps none warm is looked at on a member that is made for it", async () => {
-  const made = host({ target: 0 });
+  const made = host({ pool: { target: 0 } });
   expect(await inspect(made)).toEqual([engine]);
   expect(made.pool.memberIds()).toHaveLength(1);
 });
 
 test("a restarted host that is full keeps what it has adopted, and is up at once", async () => {
-  const before = host({ max: 2, target: 0 });
+  const before = host({ pool: { max: 2, target: 0 } });
   await before.create();
   await before.create();
-  const after = host({ runtime: before.runtime, folder: before.folder, max: 2, target: 2, min: 2 });
+  const after = host({ runtime: before.runtime, folder: before.folder, pool: { max: 2, target: 2, min: 2 } });
   expect(await after.recover()).toMatchObject({ leased: 2 });
   const startedMs = performance.now();
   expect(await after.pool.warmUp(5_000)).toBe(false);
@@ -29,7 +29,7 @@ test("a restarted host that is full keeps what it has adopted, and is up at once
 });
 
 test("a host on which nothing starts says so, and one whose members lack something too", async () => {
-  const none = host({ max: 0 });
+  const none = host({ pool: { max: 0 } });
   await expect(inspect(none)).rejects.toThrow("No sandbox could be started");
   const unsafe = host();
   unsafe.runtime.inspect = async () => [{ name: "freeze", status: "failed", detail: "it does not" }];

@@ -18,7 +18,7 @@ afterEach(() => {
 
 test("a warm member is handed out once, configured with its id, and replaced", async () => {
   fakeTimers();
-  const { pool, create, registry, runtime } = host();
+  const { pool, create, registry, runtime } = host({ pool: { min: 3 } });
   await pool.warmUp(1_000);
   const created = await create();
   expect(created.source).toBe("pool");
@@ -30,14 +30,14 @@ test("a warm member is handed out once, configured with its id, and replaced", a
 });
 
 test("members are never shared: a burst of creates gets as many members", async () => {
-  const { create, registry } = host({ max: 40 });
+  const { create, registry } = host({ pool: { max: 40 } });
   const made = await Promise.all(Array.from({ length: 30 }, () => create()));
   expect(made).toHaveLength(30);
   expect(new Set(registry.all().map((live) => live.member.memberId)).size).toBe(30);
 });
 
 test("a full host answers no_capacity at once and has room again after an end", async () => {
-  const { deps, create, registry } = host({ max: 2, target: 1 });
+  const { deps, create, registry } = host({ pool: { max: 2, target: 1 } });
   await create();
   await create();
   await expect(create()).rejects.toMatchObject({ code: "no_capacity" });
@@ -69,7 +69,7 @@ test("a lost race for the same id gives the member back to the pool", async () =
 });
 
 test("a claim that cannot be written refuses the create, and the member stays in the pool", async () => {
-  const { pool, create, registry, folder } = host({ min: 3 });
+  const { pool, create, registry, folder } = host({ pool: { min: 3 } });
   await pool.warmUp(1_000);
   await expect.poll(() => pool.state()[0]?.available).toBe(3);
   const members = pool.memberIds().sort();
@@ -88,7 +88,7 @@ test("more than the machine has is the caller's mistake, more than is left is a 
 
 test("a failed start is tried again and leaves nothing behind", async () => {
   fakeTimers();
-  const { create, runtime, registry } = host({ target: 0 });
+  const { create, runtime, registry } = host({ pool: { target: 0 } });
   runtime.failNextStart(new Error("dial unix docker.sock"));
   await expect(create()).rejects.toMatchObject({
     code: "no_capacity",
@@ -101,7 +101,7 @@ test("a failed start is tried again and leaves nothing behind", async () => {
 });
 
 test("one failed start does not refuse those whom another start will serve", async () => {
-  const { create, runtime } = host({ target: 3 });
+  const { create, runtime } = host({ pool: { target: 3 } });
   runtime.failNextStart(new Error("once"));
   await expect(create()).resolves.toMatchObject({ source: "cold" });
 });

@@ -84,7 +84,7 @@ test("nothing is handed out while the machine's disk is short, not even what is 
 });
 
 test("limits that somebody changes are put right by the meter, for every sandbox that lives", async () => {
-  const { deps, create, registry, runtime } = host({ max: 60 });
+  const { deps, create, registry, runtime } = host({ pool: { max: 60 } });
   await Promise.all(Array.from({ length: 45 }, () => create(asked)));
   const [first] = registry.all();
   if (first) await endSandbox(deps, first, "killed");

@@ -1,9 +1,11 @@
 import { pino } from "pino";
 import { afterEach, expect, test, vi } from "vitest";
 import { Pool } from "#host/pool/pool";
+import type { PoolSettings } from "#host/pool/settings";
 import type { Member, MemberSpec } from "#host/runtime/runtime";
 import { FakeRuntime } from "../../fakes/runtime.ts";
 import { baseTemplate } from "../../support/host-harness.ts";
+import { stillPool } from "../../support/pool-settings.ts";
 
 /** A machine whose starts end when the test says so. */
 class HeldRuntime extends FakeRuntime {
@@ -19,26 +21,29 @@ class HeldRuntime extends FakeRuntime {
   }
 }
 
-const memberLimits = { cpu: 1, memoryMiB: 256, pids: 256 };
 const pools: Pool[] = [];
 const runtimes: HeldRuntime[] = [];
 
-function setUp(settings: { min?: number; target: number; max: number }) {
+function setUp(settings: Partial<PoolSettings>, templates = [baseTemplate]) {
   const runtime = new HeldRuntime();
   const leased: Member[] = [];
   const pool = new Pool(
     {
       runtime,
-      settings: { min: 0, memberLimits, ...settings },
+      settings: { ...stillPool, ...settings },
       allocated: () => leased.length,
+      isLeased: (memberId) => leased.some((member) => member.memberId === memberId),
       roomByMemory: () => 1_000,
+      isBusy: () => false,
+      now: () => 0,
       log: pino({ level: "silent" }),
     },
-    [baseTemplate],
+    templates,
   );
   pools.push(pool);
   runtimes.push(runtime);
-  const take = async () => leased.push((await pool.take("base", 20_000)).member);
+  const take = async (tenantId = "a tenant") =>
+    leased.push((await pool.take("base", tenantId, 20_000)).member);
   return { runtime, pool, leased, take };
 }
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -99,3 +104,84 @@ test("creates beyond the room are refused at once, also while starts are under w
   await Promise.all(takes);
   expect(leased).toHaveLength(6);
 }, 2_000);
+
+test("a burst beyond the pool waits in line, and tenants take turns", async () => {
+  const { runtime, pool } = setUp({ target: 0, max: 50 });
+  const served: string[] = [];
+  const take = (tenant: string) => pool.take("base", tenant, 20_000).then(() => void served.push(tenant));
+  const takes = [..."aaaaabbc"].map(take);
+  expect(runtime.starts).toHaveLength(4);
+  for (let done = 0; done < 8; done++) {
+    await expect.poll(() => runtime.starts.length).toBeGreaterThan(done);
+    await runtime.starts[done]?.succeed();
+  }
+  await Promise.all(takes);
+  expect(served.join("")).toBe("abcabaaa");
+});
+
+test("one tenant's share of the line is bounded, and its refusal says when to come back", async () => {
+  const { take, pool } = setUp({ target: 0, max: 50, waitingMax: 10, waitingPerTenantMax: 3 });
+  const waiting = [1, 2, 3].map(() => take("greedy").catch(() => undefined));
+  const refusal = await take("greedy").catch((cause: unknown) => cause);
+  expect(refusal).toMatchObject({ code: "no_capacity", facts: { retryAfterSeconds: expect.any(Number) } });
+  expect(pool.state()[0]).toMatchObject({ waiting: 3, starting: 3 });
+  waiting.push(take("modest").catch(() => undefined));
+  expect(pool.state()[0]).toMatchObject({ waiting: 4 });
+});
+
+test("who waits past the deadline is refused, and the member that comes late stays warm", async () => {
+  const { runtime, pool } = setUp({ target: 0, max: 50 });
+  await expect(pool.take("base", "a", 10)).rejects.toMatchObject({
+    code: "no_capacity",
+    facts: { retryAfterSeconds: expect.any(Number) },
+  });
+  await runtime.starts[0]?.succeed();
+  await expect.poll(() => pool.state()[0]).toMatchObject({ available: 1, waiting: 0 });
+});
+
+test("members that are handed out and not leased yet count: a burst never passes the maximum", async () => {
+  const { runtime, pool, leased } = setUp({ min: 2, target: 2, max: 3 });
+  pool.refill();
+  await Promise.all(runtime.starts.map((start) => start.succeed()));
+  await expect.poll(() => pool.state()[0]?.available).toBe(2);
+  // Taken in one turn of the event loop, in which nothing is leased.
+  const takes = Array.from({ length: 5 }, () => pool.take("base", "a", 20_000));
+  const refused = await Promise.allSettled(takes.slice(3));
+  expect(refused.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  expect(runtime.starts).toHaveLength(3);
+  await runtime.starts[2]?.succeed();
+  for (const { member } of await Promise.all(takes.slice(0, 3))) leased.push(member);
+});
+
+test("each template has a shelf of its own; starts at once and the cost ceiling hold for all together", async () => {
+  const other = { name: "other", digest: "digest-2", image: "image-2" };
+  const { runtime, pool } = setUp({ min: 4, target: 4, max: 50, startsMax: 4, idleMax: 6 }, [
+    baseTemplate,
+    other,
+  ]);
+  pool.refill();
+  expect(runtime.starts).toHaveLength(4);
+  for (let done = 0; done < 6; done++) {
+    await expect.poll(() => runtime.starts.length).toBeGreaterThan(done);
+    await runtime.starts[done]?.succeed();
+  }
+  await expect.poll(() => pool.state().map(({ available }) => available)).toEqual([4, 2]);
+  expect(pool.state().map(({ target }) => target)).toEqual([4, 2]);
+  const { member, isWarm } = await pool.take("other", "a tenant", 1_000);
+  expect([member.template, member.templateDigest, isWarm]).toEqual(["other", "digest-2", true]);
+  await expect(pool.take("unknown", "a tenant", 1_000)).rejects.toMatchObject({ code: "no_capacity" });
+});
+
+test("a template that cannot be started does not keep the others from being served", async () => {
+  vi.useFakeTimers();
+  const broken = { name: "broken", digest: "digest-2", image: "missing" };
+  const { runtime, pool } = setUp({ min: 1, target: 1, max: 4 }, [baseTemplate, broken]);
+  const warmed = pool.warmUp(60_000);
+  await runtime.starts[0]?.succeed();
+  for (let tries = 0; tries < 3; tries++) {
+    runtime.starts.at(-1)?.fail();
+    await vi.advanceTimersByTimeAsync(5_000);
+  }
+  expect(await warmed).toBe(false);
+  await expect(pool.take("base", "a tenant", 1_000)).resolves.toMatchObject({ isWarm: true });
+});

@@ -8,7 +8,7 @@ const host = hostsOfThisFile();
 /** A host whose target is reached, as `kill -9` would leave it. */
 async function killedHost() {
   // Members that are below the minimum are made at once.
-  const before = host({ min: 3 });
+  const before = host({ pool: { min: 3 } });
   await before.pool.warmUp(1_000);
   const created = await before.create();
   await expect.poll(() => before.pool.state()[0]?.available).toBe(3);

@@ -34,11 +34,19 @@ test("what is begun is undone once, the newest first, whoever fails or asks twic
   expect(() => inner.add(async () => undefined)).toThrow("Nothing is begun any more.");
 });
 
-test("hundreds are not begun where memory or the overcommit has no room for them, and the reason is said", () => {
-  const roomy = { count: 400, more: 200, perSandboxMiB: 6, availableMiB: 20_000, totalMiB: 24_000 };
+test("hundreds are not begun where memory, disk or the overcommit has no room for them, and the reason is said", () => {
+  const roomy = {
+    count: 400,
+    more: 200,
+    perSandboxMiB: 6,
+    availableMiB: 20_000,
+    totalMiB: 24_000,
+    diskMiB: 9_000,
+  };
   expect(lacks(roomy)).toBeUndefined();
   expect(lacks({ ...roomy, availableMiB: 3_000 })).toContain("200 more may take 3248 MiB");
   expect(lacks({ ...roomy, totalMiB: 6_000 })).toContain("more than 16 times");
+  expect(lacks({ ...roomy, diskMiB: 6_000 })).toContain("64 times the free disk");
 });
 
 test("events come out whole however the stream is cut", () => {

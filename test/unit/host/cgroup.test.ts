@@ -6,6 +6,7 @@ import { killCgroup, processesOf } from "#host/cgroup/kill";
 import { keepLimits, MemoryInUseError, writeLimits } from "#host/cgroup/limits";
 import { oomKills, parseOomKills } from "#host/cgroup/oom";
 import { cgroupPathsOf } from "#host/cgroup/paths";
+import { reclaim } from "#host/cgroup/reclaim";
 
 const folders: string[] = [];
 afterEach(() => {
@@ -187,6 +188,16 @@ test("memory kills are read from both versions, and a cgroup that is gone counts
   expect(parseOomKills("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")).toBe(3);
   expect(parseOomKills("low 0\nhigh 0\nmax 12\noom 2\noom_kill 1\noom_group_kill 0\n")).toBe(1);
   expect(oomKills({ version: 2, unified: "/nowhere" })).toBe(0);
+});
+
+test("a parked container gives its page cache back on v1 and v2, and a kernel that cannot is no failure", async () => {
+  const memory = tree({ "memory.force_empty": "" });
+  await reclaim({ version: 1, memory, cpu: memory, cpuAccounting: memory, pids: memory, freezer: memory });
+  expect(readFileSync(join(memory, "memory.force_empty"), "utf8")).toBe("0");
+  const unified = tree({ "memory.stat": "anon 4096\nfile 73728\nfile_mapped 4096\n", "memory.reclaim": "" });
+  await reclaim({ version: 2, unified });
+  expect(readFileSync(join(unified, "memory.reclaim"), "utf8")).toBe("73728");
+  await reclaim({ version: 2, unified: "/nowhere" });
 });
 
 test("on v2 the kernel's own kill file is used", async () => {

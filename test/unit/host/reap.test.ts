@@ -23,6 +23,7 @@ test("after a restart only what agrees with the lease files goes on", () => {
     template: "base",
     templateDigest: "now",
     handle: "c",
+    createdAtMs: 0,
     isRunning: true,
   };
   const digests = new Set(["now"]);

@@ -34,6 +34,16 @@ test("what is too large for one host is offered to the next", async () => {
   expect(await placed).toBe(large.code);
 });
 
+test("a refusal by all says when the first of them expects to have room", async () => {
+  const attempt = async (asked: Host) => {
+    const facts = asked === small ? { facts: { retryAfterSeconds: 9 } } : { facts: { retryAfterSeconds: 4 } };
+    throw new AppError("no_capacity", "The host is full.", facts);
+  };
+  await expect(place({ directory, random: () => 0 }, ask, attempt)).rejects.toMatchObject({
+    facts: { retryAfterSeconds: 4 },
+  });
+});
+
 test("what is too large for every host is a mistake, not a lack of room", async () => {
   const attempt = async () => {
     throw tooLarge();

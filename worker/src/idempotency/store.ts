@@ -46,10 +46,14 @@ const held = (tenantId: TenantId, claim: Claim) => sql`
 
 /** What the record names and what is still there, or on its way: such a record must not be let go. */
 const isMade = sql`
-  (EXISTS (SELECT 1 FROM sandboxes WHERE id = resource_id AND state IN ('creating', 'running'))
+  (EXISTS (SELECT 1 FROM sandboxes WHERE state IN ('creating', 'running') AND id IN (
+      SELECT value FROM json_each(CASE WHEN resource_id LIKE '[%' THEN resource_id ELSE json_array(resource_id) END)))
     OR EXISTS (SELECT 1 FROM runs WHERE id = resource_id))`;
 
-/** The record is written, or taken over, in the batch that makes the resource: both or neither. */
+/**
+ * The record is written, or taken over, in the batch that makes the resource: both or neither. Its id is that of the resource, or of
+ * each of many as a JSON list.
+ */
 export function claimRider<Id extends string>(db: Db, tenantId: TenantId, claim: Claim): Rider<Id> {
   return {
     before: (id) => [
@@ -73,8 +77,8 @@ export function claimRider<Id extends string>(db: Db, tenantId: TenantId, claim:
     ],
     moved: (from, to) => [
       db.run(sql`
-        UPDATE idempotency SET resource_id = ${to}
-        WHERE ${held(tenantId, claim)} AND resource_id = ${from}
+        UPDATE idempotency SET resource_id = replace(resource_id, ${from}, ${to})
+        WHERE ${held(tenantId, claim)}
           AND EXISTS (SELECT 1 FROM sandboxes WHERE id = ${to} AND tenant_id = ${tenantId})`),
     ],
     async explain() {

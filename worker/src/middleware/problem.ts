@@ -2,7 +2,8 @@ import { type ErrorCode, errorTable } from "#contract/errors";
 import { toAppError, toProblem } from "../errors.ts";
 import type { HonoContext } from "./state.ts";
 
-const retryAfterSeconds = "1";
+/** Where nothing better is known. */
+const retryAfterSeconds = 1;
 /** A server reads the rest of a refused body up to about here; past it, it cuts the connection. */
 const drainableBytes = 16 * 1024;
 
@@ -19,7 +20,9 @@ export function answerProblem(c: HonoContext, thrown: unknown): Response {
       "content-type": "application/problem+json",
       "x-content-type-options": "nosniff",
       ...(leavesBody(c.req.raw, error.code) && { connection: "close" }),
-      ...(errorTable[error.code].retryable && { "retry-after": retryAfterSeconds }),
+      ...(errorTable[error.code].retryable && {
+        "retry-after": String(error.facts?.retryAfterSeconds ?? retryAfterSeconds),
+      }),
       ...(error.code === "range_not_satisfiable" && {
         "content-range": `bytes */${error.facts?.size ?? "*"}`,
       }),

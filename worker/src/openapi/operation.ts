@@ -30,6 +30,9 @@ export function operationOf(name: string, row: ApiRow, write: Write): JsonObject
       ...(row.pendingStatus !== undefined && {
         [String(row.pendingStatus)]: { ...successOf(row, write), description: "Under way." },
       }),
+      ...(row.partialStatus !== undefined && {
+        [String(row.partialStatus)]: { ...successOf(row, write), description: "Made in part." },
+      }),
       ...problemsOf(row, write),
     },
   };

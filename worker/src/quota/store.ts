@@ -25,6 +25,23 @@ export function reserveStatement(
       AND ${condition}`);
 }
 
+/** Takes a slot for each of many if there is room for all of them, and the condition holds: again one statement. */
+export function reserveAllStatement(
+  db: Db,
+  tenantId: TenantId,
+  slots: readonly NewReservation[],
+  condition: SQL = sql`TRUE`,
+) {
+  return db.run(sql`
+    INSERT INTO reservations (id, tenant_id, sandbox_id, expires_at_ms)
+    SELECT json_extract(value, '$.id'), ${tenantId}, json_extract(value, '$.sandboxId'),
+      json_extract(value, '$.expiresAtMs')
+    FROM json_each(${JSON.stringify(slots)})
+    WHERE (SELECT count(*) FROM reservations WHERE tenant_id = ${tenantId} AND released_at_ms IS NULL)
+        + ${slots.length} <= (SELECT max_sandboxes FROM tenants WHERE id = ${tenantId})
+      AND ${condition}`);
+}
+
 /** Gives the slot of an ended sandbox back; held it stays for one that may still live. */
 export function releaseEndedStatement(db: Db, tenantId: TenantId, sandboxId: SandboxId, nowMs: number) {
   return db.run(sql`

@@ -104,8 +104,8 @@ function keyOf(headers: Headers): string | null {
   throw invalid(key.error.issues.map(({ message }) => ({ path: "Idempotency-Key", message })));
 }
 
-/** An id that cannot be one is an id that nobody has. */
-function idOf(row: ApiRow, c: HonoContext): SandboxId | RunId {
+/** @throws AppError not found: an id that cannot be one is an id that nobody has. */
+export function idOf(row: Pick<ApiRow, "path">, c: HonoContext): SandboxId | RunId {
   const isRun = row.path.startsWith("/v1/runs/");
   const id = (isRun ? RunId : SandboxId).safeParse(c.req.param("id"));
   if (!id.success) throw isRun ? runNotFound() : sandboxNotFound();

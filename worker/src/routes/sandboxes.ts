@@ -1,9 +1,12 @@
+import { api } from "#contract/api";
+import { createBatchOnce } from "../sandboxes/create-batch-once.ts";
 import { createSandboxOnce } from "../sandboxes/create-once.ts";
 import { deleteSandbox } from "../sandboxes/delete.ts";
 import { getSandbox } from "../sandboxes/get.ts";
 import { listSandboxes } from "../sandboxes/list.ts";
 import { getSandboxMetrics } from "../sandboxes/metrics.ts";
 import { patchSandbox } from "../sandboxes/patch.ts";
+import { refuseOtherMethods } from "./fallback.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
 
 type Deps = MountDeps &
@@ -13,6 +16,8 @@ type Deps = MountDeps &
 
 export function mountSandboxes(app: App, deps: Deps): void {
   mount(app, deps, "createSandbox", ({ ctx, body, asked }) => createSandboxOnce(deps, ctx, body, asked));
+  mount(app, deps, "createSandboxBatch", ({ ctx, body, asked }) => createBatchOnce(deps, ctx, body, asked));
+  refuseOtherMethods(app, api.createSandboxBatch.path);
   mount(app, deps, "listSandboxes", ({ ctx, query }) => listSandboxes(deps, ctx, query));
   mount(app, deps, "getSandbox", ({ ctx, id }) => getSandbox(deps, ctx, id));
   mount(app, deps, "getSandboxMetrics", ({ ctx, id }) => getSandboxMetrics(deps, ctx, id));

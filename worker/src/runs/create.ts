@@ -7,7 +7,7 @@ import { AppError } from "../errors.ts";
 import { type Made, once } from "../idempotency/once.ts";
 import { type Claim, claimRider } from "../idempotency/store.ts";
 import { quotaExceeded } from "../quota/refuse.ts";
-import { defaultTemplate } from "../sandboxes/create.ts";
+import { defaultTemplate } from "../sandboxes/draft.ts";
 import { type ExecuteDeps, executeRun } from "./execute.ts";
 import { findRun, insertRun, type NewRun, type RunRow } from "./store.ts";
 import { toRun } from "./view.ts";

@@ -21,6 +21,6 @@ export async function reconcile(
   const clockOffsetMs = times.arrivedAtMs - times.signedAtMs;
   const decision = decide({ heartbeat, rows, nowMs, clockOffsetMs });
   await endAll(deps.db, decision.ends, nowMs);
-  for (const row of decision.running) await markRunning(deps.db, row.tenantId, row.id, nowMs);
+  for (const row of decision.running) await markRunning(deps.db, row.tenantId, [row.id], nowMs);
   return decision.reply;
 }

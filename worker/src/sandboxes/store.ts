@@ -80,11 +80,16 @@ export async function findSandbox(
   return rows[0];
 }
 
-export async function markRunning(db: Db, tenantId: TenantId, id: SandboxId, nowMs: number): Promise<void> {
+export async function markRunning(
+  db: Db,
+  tenantId: TenantId,
+  ids: readonly SandboxId[],
+  nowMs: number,
+): Promise<void> {
   await db
     .update(sandboxes)
     .set({ state: "running", startedAtMs: nowMs })
-    .where(and(owned(tenantId, id), mayBecome("running")));
+    .where(and(eq(sandboxes.tenantId, tenantId), inArray(sandboxes.id, [...ids]), mayBecome("running")));
 }
 
 /** Its host could not give the disk that was asked for. */

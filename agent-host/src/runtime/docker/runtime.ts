@@ -1,7 +1,9 @@
+import { freeze, thaw } from "../../cgroup/freeze.ts";
 import { killCgroup } from "../../cgroup/kill.ts";
 import { type CgroupLimits, keepLimits, writeLimits } from "../../cgroup/limits.ts";
 import { oomKills } from "../../cgroup/oom.ts";
 import { type CgroupPaths, cgroupPathsOf } from "../../cgroup/paths.ts";
+import { reclaim } from "../../cgroup/reclaim.ts";
 import { readUsage, type Usage } from "../../cgroup/usage.ts";
 import { type Engine, EngineError } from "../../engine/request.ts";
 import type { Finding } from "../../preflight/finding.ts";
@@ -33,7 +35,7 @@ export type DockerRuntimeOptions = {
 type Inspected = { State: { Pid: number; Running: boolean } };
 /** A container's first process, as this machine numbers it. */
 type Running = { pid: number; cgroup: CgroupPaths };
-type Listed = { Id: string; State: string; Labels: Record<string, string> };
+type Listed = { Id: string; State: string; Created: number; Labels: Record<string, string> };
 
 /** Sandboxes as containers of a Docker engine that shares this machine's file system and pids. */
 export class DockerRuntime implements Runtime {
@@ -47,6 +49,7 @@ export class DockerRuntime implements Runtime {
   async start(spec: MemberSpec): Promise<Member> {
     const uid = this.#options.uids.claim(spec.memberId);
     let handle = "";
+    const createdAtMs = Date.now();
     this.#options.folders.make(spec.memberId, uid);
     const dialled = listenForSandboxd({
       socketPath: this.#options.folders.socketOf(spec.memberId),
@@ -69,7 +72,15 @@ export class DockerRuntime implements Runtime {
       const { memberId, template } = spec;
       await this.#options.workspaces.attach({ memberId, uid, pid }, workspace);
       const connection = await within(dialled, dialDeadlineMs);
-      return { memberId, uid, template: template.name, templateDigest: template.digest, handle, connection };
+      return {
+        memberId,
+        uid,
+        template: template.name,
+        templateDigest: template.digest,
+        handle,
+        createdAtMs,
+        connection,
+      };
     } catch (cause) {
       dialled.then((connection) => connection.close()).catch(() => undefined);
       await this.remove({ handle, memberId: spec.memberId, uid });
@@ -113,18 +124,20 @@ export class DockerRuntime implements Runtime {
       path,
       deadlineMs: engineDeadlineMs,
     });
-    return found.map(({ Id, State, Labels }) => ({
+    return found.map(({ Id, State, Created, Labels }) => ({
       memberId: Labels[label.member] ?? "",
       uid: Number(Labels[label.slot] ?? 0),
       template: Labels[label.templateName] ?? "",
       templateDigest: Labels[label.template] ?? "",
       handle: Id,
+      createdAtMs: Created * 1_000,
       isRunning: State === "running",
     }));
   }
 
   async adopt(found: FoundMember, expect: Expectation | undefined): Promise<Member> {
-    const { pid } = await this.#learnProcess(found.handle);
+    const { pid, cgroup } = await this.#learnProcess(found.handle);
+    thaw(cgroup);
     await this.#options.workspaces.adopt({ memberId: found.memberId, pid }, expect === undefined);
     const connection = await listenForSandboxd({
       socketPath: this.#options.folders.socketOf(found.memberId),
@@ -132,8 +145,8 @@ export class DockerRuntime implements Runtime {
       ...(expect && { expect }),
       deadlineMs: dialDeadlineMs,
     });
-    const { memberId, uid, template, templateDigest, handle } = found;
-    return { memberId, uid, template, templateDigest, handle, connection };
+    const { memberId, uid, template, templateDigest, handle, createdAtMs } = found;
+    return { memberId, uid, template, templateDigest, handle, createdAtMs, connection };
   }
 
   async kill({ handle }: Pick<Member, "handle">): Promise<void> {
@@ -143,6 +156,9 @@ export class DockerRuntime implements Runtime {
   }
 
   async remove(member: Pick<Member, "handle" | "memberId" | "uid">): Promise<void> {
+    // One that a former host had parked is frozen, and the engine's removal would wait for it in vain.
+    if (member.handle !== "" && !this.#running.has(member.handle))
+      await this.#learnProcess(member.handle).catch(() => undefined);
     // What the cgroup kill leaves, the engine's forced removal ends, or refuses.
     await this.kill(member).catch(() => undefined);
     if (member.handle !== "") await this.#removeContainer(member.handle);
@@ -189,6 +205,18 @@ export class DockerRuntime implements Runtime {
   fitDisk(member: Pick<Member, "handle" | "memberId" | "uid">, diskMiB: number): Promise<void> {
     const { memberId, uid, handle } = member;
     return this.#options.workspaces.fit({ memberId, uid, pid: this.#runningOf(handle).pid }, diskMiB);
+  }
+
+  async park({ handle }: Pick<Member, "handle">): Promise<boolean> {
+    const { cgroup: paths } = this.#runningOf(handle);
+    const isFrozen = await freeze(paths);
+    if (isFrozen) await reclaim(paths);
+    else thaw(paths);
+    return isFrozen;
+  }
+
+  thaw({ handle }: Pick<Member, "handle">): void {
+    thaw(this.#runningOf(handle).cgroup);
   }
 
   oomKills({ handle }: Pick<Member, "handle">): number {

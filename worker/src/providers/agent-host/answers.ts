@@ -50,7 +50,13 @@ const passedOn = {
 const HostProblem = z.object({
   code: z.string(),
   detail: z.string().optional(),
-  facts: z.object({ endReason: EndReason.optional(), size: z.int().optional() }).optional(),
+  facts: z
+    .object({
+      endReason: EndReason.optional(),
+      size: z.int().optional(),
+      retryAfterSeconds: z.int().min(1).max(3_600).optional(),
+    })
+    .optional(),
 });
 
 const problemMaxBytes = 64 * 1024;
@@ -64,8 +70,12 @@ export async function refusalOf(response: Response): Promise<AppError> {
   const code = problem?.code;
   const cause = new Error(`The host answered ${response.status}: ${text.slice(0, 500)}`);
   if (code !== undefined && isPassedOn(code)) {
-    const { endReason, size } = problem?.facts ?? {};
-    const facts = { ...(endReason && { endReason }), ...(size !== undefined && { size }) };
+    const { endReason, size, retryAfterSeconds } = problem?.facts ?? {};
+    const facts = {
+      ...(endReason && { endReason }),
+      ...(size !== undefined && { size }),
+      ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+    };
     return new AppError(code, passedOn[code], { cause, ...(Object.keys(facts).length > 0 && { facts }) });
   }
   if (code === "unavailable") return unreachable(cause);
