@@ -109,6 +109,23 @@ test("public ports are open to everybody, and to nobody's orders about other thi
   expect((await ask(nameOf(open), "/hello", withToken("wrong"))).status).toBe(403);
 });
 
+test("sandboxes that were created together have public ports, or not, as was asked", async () => {
+  for (const publicPorts of [true, false]) {
+    const response = await fetch(`${stack.url}/v1/sandboxes/batch`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${stack.key}`, "content-type": "application/json" },
+      body: JSON.stringify({ count: 2, publicPorts }),
+    });
+    const text = await response.text();
+    const ids = [...text.matchAll(/"id":"([a-z0-9]{24})"/g)].map(([, id = ""]) => id);
+    expect(ids).toHaveLength(2);
+    for (const id of ids) {
+      expect((await access(id)).publicPorts).toBe(publicPorts);
+      expect((await ask(nameOf(id), "/hello")).status).toBe(publicPorts ? 200 : 403);
+    }
+  }
+});
+
 test("paths of ours are the server's on its own name", async () => {
   for (const path of ["/healthz", "/readyz", "/v1/sandboxes", "/openapi.json", "/internal/v1/heartbeat"])
     expect([path, (await ask(nameOf(open), path)).body]).toEqual([path, "no such page"]);
