@@ -15,13 +15,13 @@ const layers = [
   "openapi",
   "reference",
   "middleware routes dialects",
-  "app deps jobs background limiter node-settings node-fetch node-drain node-serve node-log node-recorder",
+  "app deps jobs background limiter node-settings node-fetch node-drain node-serve node-log node-passage edge-passage node-recorder",
   "node bootstrap index",
 ].map((row) => row.split(" "));
 
 /** Where the runtime shows through: everything else runs in any of them. */
 const nodeOnly =
-  /^worker\/src\/(node|bootstrap|node-settings|node-fetch|node-drain|node-serve|node-log|db\/node)\.ts$/;
+  /^worker\/src\/(node|bootstrap|node-settings|node-fetch|node-drain|node-serve|node-log|node-passage|db\/node)\.ts$/;
 const readsEnvironment = /^worker\/src\/(deps|node|index)\.ts$/;
 const knowsHono = /^worker\/src\/(app\.ts|middleware\/|routes\/|dialects\/)/;
 const knowsDrizzle = /^worker\/src\/(db\/|.*\/([a-z]+-)?store\.ts$)/;

@@ -12,6 +12,7 @@
 #include "exec_state.h"
 #include "files.h"
 #include "link.h"
+#include "ports.h"
 #include "raw.h"
 #include "session.h"
 
@@ -71,7 +72,7 @@ static int start(struct exec *exec) {
 }
 
 static void on_exec(const struct frame *frame) {
-    if (exec_owns_stream(frame->stream) || files_own_stream(frame->stream)) {
+    if (exec_owns_stream(frame->stream) || files_own_stream(frame->stream) || ports_own_stream(frame->stream)) {
         link_fail("stream id in use");
         return;
     }

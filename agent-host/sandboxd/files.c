@@ -9,6 +9,7 @@
 #include "file_worker.h"
 #include "link.h"
 #include "loop.h"
+#include "ports.h"
 #include "protocol.h"
 #include "session.h"
 
@@ -66,7 +67,7 @@ static bool opens_stream(uint8_t type) {
 }
 
 static void open_stream(const struct frame *frame) {
-    if (exec_owns_stream(frame->stream) || files_own_stream(frame->stream)) {
+    if (exec_owns_stream(frame->stream) || files_own_stream(frame->stream) || ports_own_stream(frame->stream)) {
         link_fail("stream id in use");
         return;
     }

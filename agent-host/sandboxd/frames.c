@@ -24,6 +24,7 @@ static bool host_may_send(uint8_t type, uint32_t stream) {
     case FRAME_END:
     case FRAME_CANCEL:
     case FRAME_CREDIT:
+    case FRAME_PORT_OPEN:
         return stream != 0;
     default:
         return false;

@@ -12,6 +12,7 @@
 #include "files.h"
 #include "frames.h"
 #include "loop.h"
+#include "ports.h"
 #include "session.h"
 
 #define REDIAL_FIRST_MS 50
@@ -94,15 +95,21 @@ static void dispatch(const struct frame *frame) {
     case FRAME_FILE_WRITE:
     case FRAME_FILE_DELETE:
     case FRAME_FILE_LIST:
+        files_on_frame(frame);
+        break;
+    case FRAME_PORT_OPEN:
+        ports_on_frame(frame);
+        break;
     case FRAME_DATA:
     case FRAME_END:
     case FRAME_CANCEL:
-        files_on_frame(frame);
+        if (ports_own_stream(frame->stream)) ports_on_frame(frame);
+        else files_on_frame(frame);
         break;
     case FRAME_CREDIT:
         // A stream that has just ended here may still be granted credit: unknown streams are no violation.
         if (frame->length != 4) link_fail("credit must be four bytes");
-        else if (!exec_on_credit(frame)) files_on_credit(frame);
+        else if (!exec_on_credit(frame) && !ports_on_credit(frame)) files_on_credit(frame);
         break;
     default:
         session_on_frame(frame);
@@ -166,6 +173,7 @@ static void close_failed(void) {
     session_on_link_lost();
     exec_on_link_lost();
     files_on_link_lost();
+    ports_on_link_lost();
 }
 
 static void dial(void) {

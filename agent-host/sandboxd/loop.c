@@ -7,6 +7,7 @@
 #include "exec.h"
 #include "files.h"
 #include "link.h"
+#include "ports.h"
 #include "raw.h"
 
 #define BATCH 64
@@ -44,6 +45,7 @@ static int wait_ms(void) {
     uint64_t now = now_ms();
     uint64_t deadline = exec_deadline_ms();
     if (link_deadline_ms() < deadline) deadline = link_deadline_ms();
+    if (ports_deadline_ms() < deadline) deadline = ports_deadline_ms();
     if (deadline <= now) return 0;
     return deadline - now > WAIT_MAX_MS ? WAIT_MAX_MS : (int)(deadline - now);
 }
@@ -60,9 +62,11 @@ void loop_run(void) {
         link_round();
         exec_round();
         files_round();
+        ports_round();
         // Only after the flush is it known who may produce more.
         link_flush();
         exec_resume();
         files_resume();
+        ports_resume();
     }
 }

@@ -2,11 +2,12 @@
 #ifndef SANDGATE_PROTOCOL_H
 #define SANDGATE_PROTOCOL_H
 
-#define PROTOCOL_VERSION 2
+#define PROTOCOL_VERSION 3
 #define PROTOCOL_OLDEST_VERSION 1
 #define FRAME_HEADER_BYTES 12
 #define FRAME_PAYLOAD_MAX_BYTES 262144
 #define STREAM_WINDOW_BYTES 1048576
+#define PORT_WINDOW_BYTES 262144
 #define SHELL_RECORD_HEADER_BYTES 5
 #define WATCH_RECORD_HEADER_BYTES 5
 
@@ -39,6 +40,9 @@ enum frame_type {
     FRAME_CANCEL = 42,
     FRAME_CREDIT = 48,
     FRAME_STREAM_ERROR = 49,
+    FRAME_PORT_OPEN = 96,
+    FRAME_PORT_OPENED = 97,
+    FRAME_PORT_CLOSED = 98,
 };
 
 enum field_tag {
@@ -82,6 +86,7 @@ enum field_tag {
     FIELD_AFTER = 45,
     FIELD_IS_RECURSIVE = 46,
     FIELD_HAS_MORE = 47,
+    FIELD_PORT = 96,
 };
 
 enum exec_flag {
@@ -144,6 +149,9 @@ enum sandboxd_error {
     ERROR_CWD_REFUSED = 15,
     ERROR_NOT_A_DIRECTORY = 16,
     ERROR_NOT_EMPTY = 17,
+    ERROR_PORT_REFUSED = 32,
+    ERROR_PORT_TIMEOUT = 33,
+    ERROR_PORT_RESET = 34,
 };
 
 #endif

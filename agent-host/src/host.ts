@@ -15,6 +15,7 @@ import { Sampler } from "./metrics/sampler.ts";
 import { freeMemoryMiB, readMachineMemory } from "./pool/admission.ts";
 import { Pool } from "./pool/pool.ts";
 import { poolSettingsOf } from "./pool/settings.ts";
+import { OpenPorts } from "./ports/open-ports.ts";
 import { inspectEngine } from "./preflight/engine.ts";
 import type { Finding } from "./preflight/finding.ts";
 import { createMemberFolders } from "./runtime/docker/folder.ts";
@@ -47,12 +48,14 @@ export async function composeHost(
   const registry = new Registry();
   const room = composeRoom(config, registry, machine, log, now);
   const streams = new ExecStreams();
+  const openPorts = new OpenPorts(now);
   const state = { isDraining: false, url: "" };
   const facts: HeartbeatDeps["facts"] = () => ({
     ...state,
     cores: room.cores,
     freeMemoryMiB: room.freeMemoryMiB(),
     pools: room.pool.state().map(({ template, available, starting }) => ({ template, available, starting })),
+    portKeys: openPorts.keys(),
   });
   const key = Buffer.from(identity.key, "hex");
   const metrics = createHostMetrics({
@@ -81,6 +84,7 @@ export async function composeHost(
     state,
     registry,
     streams,
+    openPorts,
     leases,
     onEnd,
     metrics,

@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
 import type { Logger } from "pino";
+import type { ExitEvent } from "#contract/exec";
 import { limits } from "#contract/limits";
 import { claimHost } from "./claim-host.ts";
 import type { HostConfig } from "./config.ts";
@@ -8,11 +9,13 @@ import { composeHost, type Host, inspectOnce } from "./host.ts";
 import { makeImagesReady } from "./images/make-ready.ts";
 import type { Finding } from "./preflight/finding.ts";
 import { createHostApp } from "./routes/app.ts";
+import { upgradeListener } from "./routes/upgrade.ts";
 import { endSandbox } from "./sandboxes/end.ts";
 import { endAll } from "./sandboxes/end-all.ts";
 import { keepLimits } from "./sandboxes/keep-limits.ts";
 import { reap } from "./sandboxes/reap.ts";
 import { recover } from "./sandboxes/recover.ts";
+import type { Live } from "./sandboxes/registry.ts";
 import { sweep } from "./sandboxes/sweep.ts";
 import { serveHost } from "./serve.ts";
 import { NonceWindow } from "./signing/nonces.ts";
@@ -65,7 +68,12 @@ async function open(host: Host, hurry: AbortSignal): Promise<RunningHost> {
   const isWarm = await host.pool.warmUp(warmUpDeadlineMs);
   if (!isWarm) log.warn("the pool did not reach its minimum in time");
   const findings = await inspectOnce(host);
-  const { server, url } = await serveHost(appOf(host), config.settings.SANDGATE_HOST_PORT);
+  const door = doorOf(host);
+  const { server, url } = await serveHost(
+    createHostApp(door),
+    config.settings.SANDGATE_HOST_PORT,
+    upgradeListener(door),
+  );
   // Behind a tunnel or a proxy the control plane knows another address than the one we listen on.
   host.state.url = config.settings.SANDGATE_HOST_URL || url;
   const timers = startTimers(host);
@@ -74,24 +82,25 @@ async function open(host: Host, hurry: AbortSignal): Promise<RunningHost> {
   return { url, findings, stop: () => drain(host, server, timers) };
 }
 
-function appOf(host: Host) {
+/** What everything that is let in at the door may touch. */
+function doorOf(host: Host) {
   const { identity, settings } = host.config;
   const nonces = new NonceWindow();
   const verify = { hostId: identity.hostId, key: host.key, startedAtMs: host.now(), nonces, now: host.now };
-  return createHostApp({
+  return {
     ...host,
     waitMs: settings.SANDGATE_POOL_WAIT_SECONDS * 1_000,
     verify,
-    onExecEnd: ({ endReason, durationMs }) =>
+    onExecEnd: ({ endReason, durationMs }: ExitEvent) =>
       host.metrics.execs.observe({ end_reason: endReason }, durationMs / 1000),
-    onSilent: (live) =>
+    onSilent: (live: Live) =>
       void live.member.connection.ping(2_000).catch(() => endSandbox(host, live, "crashed")),
     health: () => ({
       pools: host.pool.state(),
       allocated: host.registry.size,
       isDraining: host.state.isDraining,
     }),
-  });
+  };
 }
 
 function startTimers(host: Host): NodeJS.Timeout[] {
@@ -113,6 +122,7 @@ function startTimers(host: Host): NodeJS.Timeout[] {
       guarded("the reaper", () => reap(host)),
       reapMs,
     ),
+    setInterval(() => host.openPorts.closeIdle(), reapMs),
     setInterval(
       guarded("the pool", () => host.pool.tend()),
       tendMs,
@@ -145,6 +155,7 @@ async function drain(host: Host, server: Server, timers: NodeJS.Timeout[]): Prom
   server.close();
   await host.pulse.stop();
   await endAll(host);
+  host.openPorts.closeAll();
   closeFolders(host);
   // The control plane gives the reservations back when it hears of the ends.
   await host.pulse.now();

@@ -1,14 +1,38 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Hono } from "hono";
 import { hostKeepAliveMs } from "#contract/host";
 import { limits } from "#contract/limits";
 import { StartupError } from "./errors.ts";
+import type { upgradeListener } from "./routes/upgrade.ts";
+
+/** What a client may send to the control plane, and what the control plane adds. */
+const maxHeaderSize = 32 * 1024;
+
+const alreadySent = "x-hono-already-sent";
+
+type FetchCallback = Parameters<typeof getRequestListener>[0];
+type UpgradeListener = ReturnType<typeof upgradeListener>;
+
+/** Hono makes a new answer to a HEAD, which would be written after the one that a port has already given. */
+function answering(app: Hono): FetchCallback {
+  return async (request, env) => {
+    const response = await app.fetch(request, env);
+    const isWritten = request.method === "HEAD" && response.headers.has(alreadySent);
+    return isWritten ? RESPONSE_ALREADY_SENT : response;
+  };
+}
 
 /** Listens on loopback. @throws StartupError when the port is taken. */
-export function serveHost(app: Hono, port: number): Promise<{ server: Server; url: string }> {
-  const server = createServer(getRequestListener(app.fetch));
+export function serveHost(
+  app: Hono,
+  port: number,
+  onUpgrade: UpgradeListener = (_incoming, socket) => socket.destroy(),
+): Promise<{ server: Server; url: string }> {
+  const server = createServer({ maxHeaderSize }, getRequestListener(answering(app)));
+  server.on("upgrade", onUpgrade);
   server.keepAliveTimeout = hostKeepAliveMs;
   // Node's own is five minutes, which would cut off a long upload.
   server.requestTimeout = limits.fileWriteDeadlineMs;

@@ -3,6 +3,7 @@ import { ExecRequest } from "#contract/exec";
 import { EntriesQuery } from "#contract/files";
 import { HostCreate, HostPatch } from "#contract/host";
 import { ExecId, HostId, newExecId, SandboxId, TenantId } from "#contract/ids";
+import { portCaller, portHeader } from "#contract/ports";
 import {
   ProcessName,
   ProcessRequest,
@@ -16,7 +17,13 @@ import { WatchQuery } from "#contract/watch";
 import { fromHex, hmacMatches, sha256Hex } from "#worker/crypto";
 import { toAppError, toProblem } from "#worker/errors";
 import type { HostKeys } from "#worker/hosts/keys";
-import { type ExecEvents, type Place, readHeaders, type SandboxProvider } from "#worker/providers/provider";
+import {
+  type ExecEvents,
+  type Place,
+  type PortRequest,
+  readHeaders,
+  type SandboxProvider,
+} from "#worker/providers/provider";
 
 /** An agent-host's HTTP side without a socket: checks each signature, then asks the provider behind it. */
 export function hostFetch(behind: SandboxProvider, hostKeys: HostKeys): typeof fetch {
@@ -53,13 +60,40 @@ async function serve(behind: SandboxProvider, hostKeys: HostKeys, request: Reque
   const isSigned = mac && (await hmacMatches(await hostKeys.keyOf(hostId), mac, canonicalRequest(parts)));
   const isWhole = parts.length === "-" || parts.bodySha256 === (await sha256Hex(body));
   if (!isSigned || !isWhole) return Response.json({ code: "unauthenticated" }, { status: 401 });
-  const place = {
-    hostId,
-    tenantId: TenantId.parse(parts.tenant),
-    sandboxId: SandboxId.parse(parts.sandbox),
-    url: url.origin,
-  };
+  const rest = { hostId, sandboxId: SandboxId.parse(parts.sandbox), url: url.origin };
+  if (url.pathname.includes("/ports/"))
+    return askPort(behind, { ...rest, tenant: parts.tenant }, request, body);
+  const tenantId = TenantId.safeParse(parts.tenant);
+  if (!tenantId.success) return Response.json({ code: "sandbox_not_found" }, { status: 404 });
+  const place = { ...rest, tenantId: tenantId.data };
   return route(behind, place, { request, url, body, generation: Number(parts.generation) });
+}
+
+/** The fake's answer, marked as a host marks what comes from a server. */
+async function askPort(
+  behind: SandboxProvider,
+  { tenant, ...rest }: Omit<Place, "tenantId"> & { tenant: string },
+  request: Request,
+  body: Uint8Array<ArrayBuffer>,
+): Promise<Response> {
+  const { pathname, search } = new URL(request.url);
+  const [, digits = "", path = "/"] = /\/ports\/(\d+)(\/.*)?$/.exec(pathname) ?? [];
+  const caller = Object.values(portCaller).find((each) => each === tenant);
+  const asked: PortRequest = {
+    port: Number(digits),
+    method: request.method,
+    target: path + search,
+    headers: Object.fromEntries(request.headers),
+    body,
+    bodyBytes: null,
+    keyId: null,
+    handshake: null,
+  };
+  const place = { ...rest, tenantId: caller ?? TenantId.parse(tenant) };
+  const answer = await behind.requestPort(place, asked, { requestId: "req_host", deadlineMs: 1_000 });
+  const headers = new Headers(answer.headers);
+  headers.set(portHeader.answer, digits);
+  return new Response(answer.body, { status: answer.status, headers });
 }
 
 type Asked = { request: Request; url: URL; body: Uint8Array<ArrayBuffer>; generation: number };

@@ -16,8 +16,17 @@ import { absolutePath } from "#contract/text";
 import type { WatchQuery } from "#contract/watch";
 import { readBounded } from "#worker/bytes";
 import { AppError, sandboxNotFound } from "#worker/errors";
-import type { ArchiveWish, Place, ProcessInput, ReadWish, SandboxProvider } from "#worker/providers/provider";
+import type {
+  ArchiveWish,
+  Place,
+  PortPlace,
+  PortRequest,
+  ProcessInput,
+  ReadWish,
+  SandboxProvider,
+} from "#worker/providers/provider";
 import { deleteFake, listFake, packFake, readFake, unpackFake } from "./files.ts";
+import { admitFake } from "./ports.ts";
 import { FakeProcesses } from "./processes.ts";
 import { runProgram } from "./programs.ts";
 import { type Watcher, watchFake } from "./watch.ts";
@@ -38,6 +47,8 @@ type Failure = { error: unknown; isAfterwards: boolean };
 export class FakeProvider implements SandboxProvider {
   readonly held = new Map<SandboxId, Held>();
   readonly calls: Verb[] = [];
+  /** What listens in every sandbox, by port. */
+  readonly servers = new Map<number, (request: PortRequest) => Response | Promise<Response>>();
   /** The commands that came, as they came. */
   readonly requests: ExecRequest[] = [];
   capacity = Number.POSITIVE_INFINITY;
@@ -253,6 +264,15 @@ export class FakeProvider implements SandboxProvider {
     return this.run("writeArchive", async () =>
       unpackFake(this.find(place).files, absolutePath(path), await readBounded(body.stream, 2 ** 31)),
     );
+  }
+
+  requestPort(place: PortPlace, request: PortRequest) {
+    return this.run("requestPort", async () => {
+      admitFake(this.held.get(place.sandboxId)?.spec, place);
+      const server = this.servers.get(request.port);
+      if (!server) throw new AppError("port_closed", "Nothing listens on this port.");
+      return server(request);
+    });
   }
 
   private find(place: Place): Held {

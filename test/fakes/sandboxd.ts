@@ -1,4 +1,6 @@
 import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { protocolVersion } from "#contract/sandboxd";
 import type { SandboxdConnection } from "#host/sandboxd/connection";
 import { SandboxdError } from "#host/sandboxd/error";
@@ -99,6 +101,15 @@ export class FakeSandboxd {
       },
       async delete({ path }) {
         if (!daemon.files.delete(path)) throw new SandboxdError("notFound", "no such file");
+      },
+      async connect({ port }) {
+        // Its loopback is the machine's: what the test listens on is what runs in the sandbox.
+        const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+        await once(socket, "connect").catch((cause: unknown) => {
+          throw new SandboxdError("portRefused", "nobody listens", { cause });
+        });
+        void closed.then((reason) => socket.destroy(reason));
+        return socket;
       },
     };
   }

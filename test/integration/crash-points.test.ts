@@ -43,6 +43,7 @@ async function crashedCreate(): Promise<SandboxRow> {
     diskMiB: 1024,
     lifetimeSeconds: 900,
     idleSeconds: 300,
+    publicPorts: false,
     metadata: {},
     createdAtMs: nowMs,
     startedAtMs: null,
@@ -64,6 +65,7 @@ const hostCreateOf = (row: SandboxRow) => ({
   diskMiB: row.diskMiB,
   env: {},
   idleSeconds: row.idleSeconds,
+  publicPorts: row.publicPorts,
   expiresAtMs: row.expiresAtMs,
 });
 const placeOf = (row: SandboxRow) => ({

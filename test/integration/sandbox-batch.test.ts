@@ -175,6 +175,7 @@ describe("the process dies", () => {
         diskMiB: 1024,
         lifetimeSeconds: 900,
         idleSeconds: 300,
+        publicPorts: false,
         metadata: {},
         createdAtMs: nowMs,
         startedAtMs: null,

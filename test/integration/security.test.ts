@@ -3,6 +3,7 @@ import { type ApiName, type ApiRow, api, scopes } from "#contract/api";
 import { newRunId, newSandboxId } from "#contract/ids";
 import type { Run } from "#contract/run";
 import { type Harness, harness, problemOf } from "#test/support/harness";
+import { withParams } from "#test/support/rows";
 import { issueKey } from "#worker/auth/issue-key";
 import { revokeKey } from "#worker/auth/revoke-key";
 
@@ -19,7 +20,7 @@ const onRun = guarded.filter(([, row]) => row.path.startsWith("/v1/runs/:id"));
 type As = { key?: string; id?: string; headers?: Record<string, string> };
 /** The example of a row, sent as somebody. */
 function call(row: ApiRow, as: As) {
-  const path = row.path.replace(":id", as.id ?? "h00000000000000000000000");
+  const path = withParams(row).replace(":id", as.id ?? "h00000000000000000000000");
   const query = row.example?.query ? `?${new URLSearchParams(row.example.query)}` : "";
   return h.send(row.method.toUpperCase(), path + query, {
     key: as.key,

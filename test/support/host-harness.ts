@@ -8,6 +8,7 @@ import { newHostCode, newSandboxId, newTenantId } from "#contract/ids";
 import { createLeaseStore } from "#host/leases/store";
 import { Pool } from "#host/pool/pool";
 import type { PoolSettings } from "#host/pool/settings";
+import { OpenPorts } from "#host/ports/open-ports";
 import { createSandbox } from "#host/sandboxes/create";
 import { recover } from "#host/sandboxes/recover";
 import { Registry } from "#host/sandboxes/registry";
@@ -56,12 +57,14 @@ export function hostHarness(options: Options = {}) {
     },
     [{ ...baseTemplate, ...(options.readyCommand && { readyCommand: options.readyCommand }) }],
   );
+  const openPorts = new OpenPorts(() => clock.nowMs);
   let ends = 0;
   const deps = {
     registry,
     leases,
     pool,
     runtime,
+    openPorts,
     log,
     cores: 2,
     memoryMiB: 65_536,
@@ -121,6 +124,7 @@ export function hostCreate(nowMs: number, over: Partial<HostCreate> = {}): HostC
     diskMiB: memberDiskMiB,
     env: {},
     idleSeconds: 300,
+    publicPorts: false,
     expiresAtMs: nowMs + 900_000,
     ...over,
   };

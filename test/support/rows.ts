@@ -31,11 +31,20 @@ export async function ownedBy(h: Harness): Promise<Owned> {
 }
 
 export function pathOf(row: ApiRow, { sandboxId, runId, processId, sessionId }: Owned): string {
-  return row.path
+  return withParams(row)
     .replace("/runs/:id", `/runs/${runId}`)
     .replace("/sandboxes/:id", `/sandboxes/${sandboxId}`)
     .replace(":processId", processId)
     .replace(":sessionId", sessionId);
+}
+
+/** The path of a row with what its example puts there; the id is still open. */
+export function withParams({ path, example }: ApiRow): string {
+  const params = Object.entries(example?.params ?? {});
+  return params.reduce(
+    (filled, [name, value]) => filled.replace(name === "*" ? "*" : `:${name}`, value),
+    path,
+  );
 }
 
 /** The example of a row, as its tenant sends it. */

@@ -15,7 +15,10 @@ export type Scope = (typeof scopes)[number];
 /** One public endpoint. Registration, validation, documentation and the security suite all read the row. */
 export type ApiRow = {
   method: "get" | "post" | "put" | "patch" | "delete";
-  /** `:id` stands for a sandbox id, `:execId` for a command's, `:processId` and `:sessionId` for a process'. */
+  /**
+   * `:id` stands for a sandbox id, `:execId` for a command's, `:processId` and `:sessionId` for a process'; a `*` at
+   * the end for any path, or none.
+   */
   path: string;
   summary: string;
   /** `null` = open to everyone. */
@@ -34,6 +37,8 @@ export type ApiRow = {
   orStream?: true;
   /** What bytes are; `application/octet-stream` when absent. */
   resultType?: string;
+  /** Any method, query, headers and body are passed on, and the answer is whatever comes back; a WebSocket too. */
+  isProxy?: true;
   status: number;
   /** The answer in place of `status` while what was made has not ended. */
   pendingStatus?: number;
@@ -41,7 +46,13 @@ export type ApiRow = {
   partialStatus?: number;
   errors: readonly ErrorCode[];
   /** A request that a test sends to a real stack, and what may come back. */
-  example?: { query?: Record<string, string>; body?: unknown; result?: unknown };
+  example?: {
+    /** What stands in the path besides the id. */
+    params?: Record<string, string>;
+    query?: Record<string, string>;
+    body?: unknown;
+    result?: unknown;
+  };
 };
 
 /** Where the rows of one sandbox are, and what each of them may answer. */

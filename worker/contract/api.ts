@@ -1,4 +1,5 @@
 import { fileRows } from "./api-files.ts";
+import { portRows } from "./api-ports.ts";
 import { processRows } from "./api-processes.ts";
 import { type ApiRow, onSandbox, sandbox } from "./api-row.ts";
 import { onMaking, runRows } from "./api-runs.ts";
@@ -22,6 +23,7 @@ const exampleSandbox = {
   diskMiB: 1024,
   lifetimeSeconds: 600,
   idleSeconds: 300,
+  publicPorts: false,
   metadata: { purpose: "demo" },
   createdAt: "2026-01-31T12:00:00.000Z",
   expiresAt: "2026-01-31T12:10:00.000Z",
@@ -228,6 +230,7 @@ export const api = {
   },
   ...processRows,
   ...fileRows,
+  ...portRows,
   ...runRows,
   ...serviceRows,
 } as const satisfies Record<string, ApiRow>;

@@ -42,12 +42,20 @@ export const errorTable = {
   idempotency_mismatch: { status: 422, retryable: false, title: "The key was used for another request" },
   quota_exceeded: { status: 429, retryable: false, title: "A quota of the tenant is used up" },
   too_many_execs: { status: 429, retryable: true, title: "The sandbox runs as many commands as it can" },
+  too_many_connections: {
+    status: 429,
+    retryable: true,
+    title: "The ports of the sandbox have as many connections as they can",
+  },
   internal: { status: 500, retryable: false, title: "Something failed on our side" },
   exec_lost: { status: 502, retryable: false, title: "The command's outcome is not known" },
+  port_closed: { status: 502, retryable: true, title: "Nothing listens on this port of the sandbox" },
+  port_failed: { status: 502, retryable: false, title: "The server in the sandbox gave no usable answer" },
   no_capacity: { status: 503, retryable: true, title: "No host has room at the moment" },
   host_unreachable: { status: 503, retryable: true, title: "The sandbox's host does not answer" },
   unavailable: { status: 503, retryable: true, title: "The service is not ready" },
   exec_interrupted: { status: 503, retryable: true, title: "The command was stopped before it began" },
+  port_timeout: { status: 504, retryable: false, title: "The server in the sandbox did not answer in time" },
   no_space: { status: 507, retryable: false, title: "The sandbox's disk is full" },
 } as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;
 

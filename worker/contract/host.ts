@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { ExecRequest } from "./exec.ts";
 import { ArchiveQuery, FileQuery } from "./files.ts";
-import { HostCode, HostId, SandboxId, TenantId } from "./ids.ts";
+import { HostCode, HostId, KeyId, SandboxId, TenantId } from "./ids.ts";
 import { EndReason, TemplateName } from "./sandbox.ts";
 import { EnvVars } from "./text.ts";
 
@@ -23,6 +23,8 @@ export const HostCreate = z.strictObject({
   diskMiB: z.int(),
   env: EnvVars,
   idleSeconds: z.int(),
+  /** Whether its ports are open to who has shown neither a key nor its token. */
+  publicPorts: z.boolean(),
   /** Absolute, so that a retried create cannot lengthen a life. */
   expiresAtMs: z.int(),
 });
@@ -103,6 +105,8 @@ export const Heartbeat = z.strictObject({
   live: z.array(LiveSandbox),
   /** Ends that the control plane has not acknowledged yet. */
   ended: z.array(SandboxEnd).max(1000),
+  /** API keys that hold connections to ports open. */
+  portKeys: z.array(KeyId).max(1000).optional(),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
@@ -114,6 +118,8 @@ export const HeartbeatReply = z.object({
   kill: z.array(z.strictObject({ sandboxId: SandboxId, generation: z.int(), reason: EndReason })),
   /** Deadlines that were changed while the host was not heard. */
   deadlines: z.array(LiveSandbox),
+  /** Of the keys that hold connections open: these may no more. */
+  refusedKeys: z.array(KeyId).optional(),
 });
 export type HeartbeatReply = z.infer<typeof HeartbeatReply>;
 

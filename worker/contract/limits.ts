@@ -62,6 +62,20 @@ export const limits = {
   /** Of a stream whose reader must not be missed: some runtimes notice who has gone only when they send something. */
   tiedStreamCommentMs: 500,
 
+  /** Until a server inside a sandbox has taken a connection; a loopback takes none of it. */
+  portConnectMs: 5_000,
+  /** Without a byte either way until the answer begins. */
+  portAnswerMs: 100_000,
+  /** Without a byte either way on an answer or a WebSocket that has begun: then it is cut. */
+  portIdleMs: 300_000,
+  /** A WebSocket whose one end has gone is closed at the other. */
+  portHalfClosedMs: 2_000,
+  portRequestMaxBytes: 1024 * 1024 * 1024,
+  /** All headers of an answer together, as they came. */
+  portAnswerHeadersMaxBytes: 32 * 1024,
+  /** Connections to ports of all sandboxes of a host; a sandbox has 128 of its own. */
+  portConnectionsHostMax: 2_048,
+
   /** Sandboxes of one batch, and how many of them are asked for at a time. */
   batchMax: 100,
   batchParallelMax: 16,

@@ -30,3 +30,8 @@ export const SandboxMetrics = z
   })
   .meta({ id: "SandboxMetrics" });
 export type SandboxMetrics = z.infer<typeof SandboxMetrics>;
+
+const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/** A label for a method that anybody may make up: each new value of a label is kept for ever. */
+export const methodLabel = (method: string) => (methods.includes(method) ? method : "other");

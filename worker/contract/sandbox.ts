@@ -53,7 +53,7 @@ export const CreateSandbox = z
     lifetimeSeconds: seconds.optional().describe("Age at which the sandbox ends, whatever it does."),
     idleSeconds: seconds
       .optional()
-      .describe("Time without a command or file operation after which the sandbox ends."),
+      .describe("Time without a command, a file operation or a byte on a port after which the sandbox ends."),
     env: EnvVars.optional().describe("Environment of every command in the sandbox."),
     metadata: Metadata.optional().describe("Yours to find the sandbox by; kept with its record."),
     cpu: Cpu.optional().describe("Cores."),
@@ -62,6 +62,10 @@ export const CreateSandbox = z
     diskMiB: DiskMiB.optional().describe(
       "Size of /workspace, the home folder; the file system itself takes 2 % of it.",
     ),
+    publicPorts: z
+      .boolean()
+      .optional()
+      .describe("Whether the host names of its ports are open to everybody; false when absent."),
     network: z.literal("none").optional().describe("There is no other kind yet."),
   })
   .meta({ id: "CreateSandbox" });
@@ -91,6 +95,7 @@ export const Sandbox = z
     diskMiB: z.int().describe("What /workspace has; less than asked for on a host that keeps it in memory."),
     lifetimeSeconds: z.int(),
     idleSeconds: z.int(),
+    publicPorts: z.boolean().describe("Whether the host names of its ports are open to everybody."),
     metadata: Metadata,
     createdAt: time,
     expiresAt: time.describe("When its lifetime ends it, unless something else does before."),

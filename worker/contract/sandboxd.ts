@@ -13,7 +13,7 @@ import * as z from "zod";
  * when their host is upgraded, and under an older host a newer sandboxd is one of generation 1.
  * `agent-host/sandboxd/protocol.h` holds the same numbers; a test compares the two with the frozen snapshot.
  */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 export const protocolOldestVersion = 1;
 
 export const frameHeaderBytes = 12;
@@ -21,6 +21,8 @@ export const frameHeaderBytes = 12;
 export const framePayloadMaxBytes = 256 * 1024;
 /** What a sender may have in flight on one stream and direction before it waits for `credit`. */
 export const streamWindowBytes = 1024 * 1024;
+/** The same for a connection to a port, of which a sandbox may have more. */
+export const portWindowBytes = 256 * 1024;
 
 export const frameType = {
   // Connection level (stream 0).
@@ -52,6 +54,10 @@ export const frameType = {
   data: 40, // raw bytes
   end: 41, // empty: the sender has nothing more
   cancel: 42, // host -> sandboxd: give the stream up, leave nothing half-written
+  // Ports, since 3 (one stream each, opened by the host); `data`, `end` and `cancel` as for files, `end` in both directions.
+  portOpen: 96, // port, timeoutMs -> portOpened, then data* and end either way, portClosed
+  portOpened: 97, // empty: a server in the sandbox has taken the connection
+  portClosed: 98, // empty: both directions are over; the last frame of its stream
   // Any stream.
   credit: 48, // u32 bytes: the receiver has room for this many more
   streamError: 49, // errorCode, message; the last frame of its stream
@@ -98,7 +104,11 @@ export const fieldTag = {
   after: 45, // a relative path as in fileEntry: the page begins behind it
   isRecursive: 46, // u16
   hasMore: 47, // u16
+  port: 96, // u16, 1 to 65,535
 } as const;
+
+/** A sandboxd of an older generation is not asked for a port. */
+export const portsSinceVersion = 3;
 
 export const execFlag = {
   /** Ends what the command left running before the exit is reported. */
@@ -159,6 +169,9 @@ export const sandboxdError = {
   cwdRefused: 15, // missing, not a directory, not ours to enter, or inside /proc
   notADirectory: 16,
   notEmpty: 17, // a directory, and the deletion is not recursive
+  portRefused: 32, // nobody listens there
+  portTimeout: 33, // the connection was not taken in time
+  portReset: 34, // the server broke the connection off
 } as const;
 
 /** One name for each number, as the snapshot test freezes them. */
@@ -168,6 +181,7 @@ export const protocolSnapshot = {
   frameHeaderBytes,
   framePayloadMaxBytes,
   streamWindowBytes,
+  portWindowBytes,
   frameType,
   fieldTag,
   execFlag,

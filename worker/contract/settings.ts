@@ -21,6 +21,11 @@ export const settings = {
     "",
     "address at which hosts and clients reach the API; empty = the one it listens on",
   ),
+  SANDGATE_SANDBOX_DOMAIN: setting(
+    z.string().regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, "must be a host name in lowercase, without a port"),
+    "localhost",
+    "parent of the host names `<port>-<sandbox>.<domain>` of servers in sandboxes; a domain of their own",
+  ),
   SANDGATE_HOST_URL: setting(
     text,
     "",

@@ -4,6 +4,7 @@ import { type Keyring, makeKeyring } from "./auth/keyring.ts";
 import type { Background, Clock } from "./context.ts";
 import { derivedKey, type LazyKey } from "./crypto.ts";
 import { type Db, databaseOver } from "./db/client.ts";
+import { edgePassage } from "./edge-passage.ts";
 import type { Config } from "./env.ts";
 import { type Directory, makeDirectory } from "./hosts/directory.ts";
 import { type HostKeys, makeHostKeys } from "./hosts/keys.ts";
@@ -11,6 +12,7 @@ import type { Log } from "./log.ts";
 import type { Recorder } from "./metrics/recorder.ts";
 import { agentHostProvider } from "./providers/agent-host/make.ts";
 import type { SandboxProvider } from "./providers/provider.ts";
+import type { Passage } from "./sandboxes/ports.ts";
 import { type Catalog, makeCatalog } from "./templates/catalog.ts";
 
 /** Everything that the control plane is made of; each verb takes the few of these that it touches. */
@@ -20,11 +22,15 @@ export type Deps = {
   hostKeys: HostKeys;
   idempotencyKey: LazyKey;
   cursorKey: LazyKey;
+  trafficKey: LazyKey;
   directory: Directory;
   catalog: Catalog;
   provider: SandboxProvider;
   defaults: Config["defaults"];
   retentionMs: number;
+  sandboxDomain: string;
+  isPublicHttps: boolean;
+  passage: Passage;
   log: Log;
   now: Clock;
   random: () => number;
@@ -45,6 +51,7 @@ export type Runtime = {
   random?: () => number;
   randomBytes?: RandomBytes;
   fetch?: typeof fetch;
+  passage?: Passage;
   provider?: SandboxProvider;
   isCheckingResults?: boolean;
   recorder?: Recorder;
@@ -64,11 +71,15 @@ export function makeDeps(runtime: Runtime): Deps {
     keyring: makeKeyring(config.keySecret),
     idempotencyKey: derivedKey(config.keySecret, "sandgate idempotency v1"),
     cursorKey: derivedKey(config.keySecret, "sandgate cursors v1"),
+    trafficKey: derivedKey(config.keySecret, "sandgate traffic v1"),
     directory: makeDirectory({ db, now }),
     catalog: makeCatalog({ db, now }),
     provider: runtime.provider ?? agentHostProvider({ hostKeys, now, fetch: call }),
     defaults: config.defaults,
     retentionMs: config.retentionMs,
+    sandboxDomain: config.sandboxDomain,
+    isPublicHttps: config.isPublicHttps,
+    passage: runtime.passage ?? edgePassage,
     log,
     now,
     random: runtime.random ?? Math.random,

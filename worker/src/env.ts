@@ -9,6 +9,10 @@ export type Config = {
   adminKey: string;
   sweepMs: number;
   retentionMs: number;
+  /** Parent of the host names of servers in sandboxes. */
+  sandboxDomain: string;
+  /** Whether clients come over TLS, whatever it is by the time it reaches us. */
+  isPublicHttps: boolean;
   /** What a sandbox has that asks for nothing. */
   defaults: Pick<Sandbox, "cpu" | "memoryMiB" | "pids" | "diskMiB" | "lifetimeSeconds" | "idleSeconds">;
 };
@@ -31,6 +35,8 @@ export function configFrom(values: Resolved): Config {
     adminKey: values.SANDGATE_ADMIN_KEY,
     sweepMs: values.SANDGATE_SWEEP_SECONDS * 1000,
     retentionMs: values.SANDGATE_RETENTION_DAYS * 86_400_000,
+    sandboxDomain: values.SANDGATE_SANDBOX_DOMAIN,
+    isPublicHttps: values.SANDGATE_PUBLIC_URL.startsWith("https:"),
     defaults: {
       cpu: values.SANDGATE_DEFAULT_CPU,
       memoryMiB: values.SANDGATE_DEFAULT_MEMORY_MIB,

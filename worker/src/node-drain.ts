@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import type { Duplex } from "node:stream";
 
 /**
  * Watches a server's requests from its start on. The function it returns takes no new connections, lets the requests
@@ -7,6 +8,7 @@ import type { Server } from "node:http";
  */
 export function watchRequests(server: Server): (boundMs: number) => Promise<void> {
   let underWay = 0;
+  const tunnels = new Set<Duplex>();
   let onQuiet: (() => void) | undefined;
   server.on("request", (_request, response) => {
     underWay++;
@@ -14,6 +16,10 @@ export function watchRequests(server: Server): (boundMs: number) => Promise<void
       underWay--;
       if (underWay === 0) onQuiet?.();
     });
+  });
+  server.on("upgrade", (_request, socket: Duplex) => {
+    tunnels.add(socket);
+    socket.once("close", () => tunnels.delete(socket));
   });
   return async (boundMs) => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -26,6 +32,8 @@ export function watchRequests(server: Server): (boundMs: number) => Promise<void
     await quiet;
     clearTimeout(timer);
     server.closeAllConnections();
+    // Node does not count what has left HTTP, and nobody can say when it would end.
+    for (const socket of tunnels) socket.destroy();
     await closed;
   };
 }

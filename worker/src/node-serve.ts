@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:http";
 import { getRequestListener } from "@hono/node-server";
+import { serveUpgrades } from "./node-passage.ts";
 
 /** How long a connection may take over its requests. */
 export type NodeTimeouts = { headersMs: number; requestMs: number; checkMs: number };
@@ -28,5 +29,6 @@ export function createNodeServer(
   };
   const server = createServer(options, getRequestListener(fetch));
   server.maxConnections = connectionsMax;
+  serveUpgrades(server, fetch);
   return server;
 }

@@ -13,6 +13,7 @@ import { runSweep } from "./jobs.ts";
 import { watchRequests } from "./node-drain.ts";
 import { nodeFetch } from "./node-fetch.ts";
 import { nodeLog } from "./node-log.ts";
+import { nodePassage } from "./node-passage.ts";
 import { nodeRecorder } from "./node-recorder.ts";
 import { createNodeServer } from "./node-serve.ts";
 import { readNodeSettings } from "./node-settings.ts";
@@ -28,7 +29,15 @@ async function main(): Promise<void> {
   const applied = await migrate(guardClient(client), await readMigrations(), Date.now());
   if (applied.length > 0) log({ level: "info", event: "migrated", applied });
   const { background, settled } = trackBackground(log);
-  const deps = makeDeps({ client, config, log, background, fetch: nodeFetch, recorder: nodeRecorder() });
+  const deps = makeDeps({
+    client,
+    config,
+    log,
+    background,
+    fetch: nodeFetch,
+    passage: nodePassage,
+    recorder: nodeRecorder(),
+  });
   const server = await listen(deps, values.SANDGATE_BIND, values.SANDGATE_PORT);
   const drain = watchRequests(server);
   const ready = { event: "ready", bind: values.SANDGATE_BIND, port: values.SANDGATE_PORT } as const;

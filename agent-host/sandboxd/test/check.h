@@ -32,5 +32,6 @@ static inline void add_text(struct buffer *payload, uint16_t tag, const char *te
 void exec_request_tests(void);
 void shell_line_tests(void);
 void watch_tree_tests(void);
+void port_request_tests(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include "exec_request.h"
 #include "file_request.h"
 #include "frames.h"
+#include "port_request.h"
 #include "protocol.h"
 #include "shell_line.h"
 #include "tree.h"
@@ -35,6 +36,9 @@ static void parse_payload(const uint8_t *payload, size_t length) {
         require(strlen(configuration.sandbox_id) > 0);
         free(configuration.env);
     }
+    struct port_request port;
+    if (port_request_parse(&port, payload, length) == PORT_REQUEST_READY)
+        require(port.port > 0 && port.timeout_ms > 0 && port.timeout_ms <= PORT_TIMEOUT_MAX_MS);
     if (file_request_parse(&task, payload, length) == FILE_REQUEST_READY) {
         require(task.depth <= LIST_DEPTH_MAX && strlen(task.after) <= LIST_PATH_BYTES);
         require(task.path[0] == '/' && strstr(task.path, "/../") == NULL && task.mode <= 07777);

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { type Heartbeat, HeartbeatReply, type HostIdentity, type LiveSandbox } from "#contract/host";
 import { limits } from "#contract/limits";
 import type { LeaseStore } from "../leases/store.ts";
+import type { OpenPorts } from "../ports/open-ports.ts";
 import { type EndDeps, endSandbox } from "../sandboxes/end.ts";
 import { patchSandbox } from "../sandboxes/patch.ts";
 import type { Registry } from "../sandboxes/registry.ts";
@@ -12,6 +13,7 @@ export type HeartbeatDeps = EndDeps & {
   key: Buffer;
   registry: Registry;
   leases: LeaseStore;
+  openPorts: Pick<OpenPorts, "closeOf">;
   /** Everything but the lists, which are taken here. */
   facts: () => Omit<Heartbeat, "live" | "ended" | "takenAtMs" | "hostId" | "code">;
   log: Logger;
@@ -69,6 +71,7 @@ function listLive(registry: Registry): LiveSandbox[] {
  * before deadlines, which need room on the disk.
  */
 async function obey(deps: HeartbeatDeps, reply: HeartbeatReply): Promise<void> {
+  deps.openPorts.closeOf(reply.refusedKeys ?? []);
   for (const end of reply.acknowledged) deps.leases.acknowledge(end);
   const current = ({ sandboxId, generation }: { sandboxId: string; generation: number }) => {
     const live = deps.registry.peek(sandboxId);

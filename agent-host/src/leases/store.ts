@@ -22,6 +22,8 @@ export const Lease = z.strictObject({
   /** Leases of a time before this was asked for had as much, in memory. */
   diskMiB: z.int().default(128),
   idleSeconds: z.int(),
+  /** Leases from before there were ports have none that are open. */
+  publicPorts: z.boolean().default(false),
   createdAtMs: z.int(),
   expiresAtMs: z.int(),
 });

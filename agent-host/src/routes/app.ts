@@ -2,6 +2,7 @@ import { type Context, Hono } from "hono";
 import type { Logger } from "pino";
 import { requestIdHeader } from "#contract/signature";
 import { HostError } from "../errors.ts";
+import { loggablePath } from "../ports/address.ts";
 import { problemOf } from "../problem.ts";
 import { type HealthDeps, healthRoutes } from "./health.ts";
 import { type SandboxRouteDeps, sandboxRoutes } from "./sandboxes.ts";
@@ -17,7 +18,7 @@ export function createHostApp(deps: AppDeps): Hono {
   app.onError((cause, c) => {
     if (cause instanceof HostError) return problem(c, cause);
     deps.log.error(
-      { err: cause, path: c.req.path, requestId: c.req.header(requestIdHeader) },
+      { err: cause, path: loggablePath(c.req.path), requestId: c.req.header(requestIdHeader) },
       "a request failed",
     );
     return problem(c, new HostError("internal", "Something failed on the host; try again."));

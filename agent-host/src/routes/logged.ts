@@ -1,6 +1,7 @@
 import { createMiddleware } from "hono/factory";
 import { routePath } from "hono/route";
 import type { Logger } from "pino";
+import { methodLabel } from "#contract/metrics";
 import { requestIdHeader } from "#contract/signature";
 import type { HostMetrics } from "../metrics/prometheus.ts";
 import type { SignedEnv } from "./signed.ts";
@@ -22,13 +23,14 @@ export function logged({ log, metrics }: { log: Logger; metrics: Pick<HostMetric
     const durationMs = performance.now() - startedMs;
     const route = routePath(c, -1);
     const { method } = c.req;
-    metrics.requests.observe({ route, method, status: c.res.status }, durationMs / 1000);
+    const status = c.get("passedOnStatus") ?? c.res.status;
+    metrics.requests.observe({ route, method: methodLabel(method), status }, durationMs / 1000);
     log.info({
       event: "request",
       ...(requestIdPattern.test(requestId) && { requestId }),
       route,
       method,
-      status: c.res.status,
+      status,
       durationMs: Math.round(durationMs * 1000) / 1000,
       tenantId: c.get("tenantId"),
       sandboxId: c.get("sandbox"),

@@ -12,6 +12,7 @@ import { execRoutes } from "./exec.ts";
 import { fileRoutes } from "./files.ts";
 import { logged } from "./logged.ts";
 import { type Find, parseBody } from "./parse.ts";
+import { type PortRouteDeps, portRoutes } from "./ports.ts";
 import { processRoutes } from "./processes.ts";
 import { type SignedDeps, type SignedEnv, signed } from "./signed.ts";
 import { settleUpload, type UploadEnv } from "./upload.ts";
@@ -19,6 +20,7 @@ import { settleUpload, type UploadEnv } from "./upload.ts";
 type RouteEnv = SignedEnv & UploadEnv;
 export type SandboxRouteDeps = CreateDeps &
   ExecStreamDeps &
+  PortRouteDeps &
   SignedDeps & { sampler: Pick<Sampler, "metricsOf">; metrics: Pick<HostMetrics, "requests" | "leases"> };
 
 /** One line per verb: the signed tenant decides what is found, the id in the path must be the signed one. */
@@ -56,5 +58,6 @@ export function sandboxRoutes(deps: SandboxRouteDeps): Hono<RouteEnv> {
   execRoutes(app, deps, find);
   processRoutes(app, deps, find);
   fileRoutes(app, deps, find);
+  portRoutes(app, deps);
   return app;
 }

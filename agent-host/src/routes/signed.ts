@@ -4,7 +4,8 @@ import type { Logger } from "pino";
 import { limits } from "#contract/limits";
 import { signatureHeader, unsignedPayload } from "#contract/signature";
 import { HostError } from "../errors.ts";
-import { findSignatureFault, type VerifyDeps } from "../signing/verify.ts";
+import { isPortPath, loggablePath } from "../ports/address.ts";
+import { findSignatureFault, type ReceivedRequest, type VerifyDeps } from "../signing/verify.ts";
 
 export type SignedEnv = {
   Bindings: HttpBindings;
@@ -14,6 +15,8 @@ export type SignedEnv = {
     generation: string;
     /** The body; absent for an upload, which is streamed. */
     body: Buffer | undefined;
+    /** Of an answer that was written past the app. */
+    passedOnStatus: number | undefined;
   };
 };
 export type SignedDeps = { verify: VerifyDeps; log: Logger };
@@ -22,36 +25,53 @@ export type SignedDeps = { verify: VerifyDeps; log: Logger };
 export function signed(deps: SignedDeps) {
   return createMiddleware<SignedEnv>(async (c, next) => {
     const header = (name: string) => c.req.header(name) ?? "";
+    const { method } = c.req;
     const url = new URL(c.req.url);
-    const bodySha256 = header(signatureHeader.bodySha256);
-    const isStream = c.req.method === "PUT" && bodySha256 === unsignedPayload;
+    const isUnsigned = header(signatureHeader.bodySha256) === unsignedPayload;
+    const isStream = isUnsigned && (method === "PUT" || isPortPath(url.pathname));
     const body = isStream ? undefined : await readBody(c.req.raw);
-    const request = {
-      method: c.req.method,
-      hostId: header(signatureHeader.host),
-      pathAndQuery: url.pathname + url.search,
-      tenant: header(signatureHeader.tenant),
-      sandbox: header(signatureHeader.sandbox),
-      generation: header(signatureHeader.generation),
-      createdMs: Number(header(signatureHeader.created)),
-      nonce: header(signatureHeader.nonce),
-      length: header(signatureHeader.length),
-      bodySha256,
-      signature: header(signatureHeader.signature),
-      body,
-      isPrivatePath: isLoopback(c.env.incoming.socket.remoteAddress),
-    };
-    const fault = findSignatureFault(deps.verify, request);
-    if (fault) {
-      deps.log.warn({ fault, method: request.method, path: url.pathname }, "an unsigned request was refused");
-      throw new HostError("unauthenticated", "The request is not signed by this host's control plane.");
-    }
+    const { remoteAddress } = c.env.incoming.socket;
+    const request = assertSigned(deps, { method, url, header, body, remoteAddress });
     c.set("tenantId", request.tenant);
     c.set("sandbox", request.sandbox);
     c.set("generation", request.generation);
     c.set("body", body);
     await next();
   });
+}
+
+type Received = {
+  method: string;
+  url: URL;
+  header: (name: string) => string;
+  body: Buffer | undefined;
+  remoteAddress: string | undefined;
+};
+
+/** @throws HostError `unauthenticated` */
+export function assertSigned(
+  deps: SignedDeps,
+  { method, url, header, body, remoteAddress }: Received,
+): ReceivedRequest {
+  const request = {
+    method,
+    hostId: header(signatureHeader.host),
+    pathAndQuery: url.pathname + url.search,
+    tenant: header(signatureHeader.tenant),
+    sandbox: header(signatureHeader.sandbox),
+    generation: header(signatureHeader.generation),
+    createdMs: Number(header(signatureHeader.created)),
+    nonce: header(signatureHeader.nonce),
+    length: header(signatureHeader.length),
+    bodySha256: header(signatureHeader.bodySha256),
+    signature: header(signatureHeader.signature),
+    body,
+    isPrivatePath: isLoopback(remoteAddress),
+  };
+  const fault = findSignatureFault(deps.verify, request);
+  if (!fault) return request;
+  deps.log.warn({ fault, method, path: loggablePath(url.pathname) }, "an unsigned request was refused");
+  throw new HostError("unauthenticated", "The request is not signed by this host's control plane.");
 }
 
 /** The server delivers what was declared and no more, so that much is read in one go: no web stream is made for it. */

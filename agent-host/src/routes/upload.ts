@@ -5,7 +5,10 @@ import { limits } from "#contract/limits";
 import { HostError } from "../errors.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
-export type UploadEnv = { Bindings: HttpBindings; Variables: { uploadReader: Reader | undefined } };
+export type UploadEnv = {
+  Bindings: HttpBindings;
+  Variables: { uploadReader: Reader | undefined; isPassedOn: boolean | undefined };
+};
 
 /** What is read of a refused upload for the sake of its connection; more would be work for nothing. */
 const discardMaxBytes = 64 * 1024 * 1024;
@@ -30,8 +33,8 @@ export async function* uploadChunks<E extends UploadEnv>(c: Context<E>): AsyncGe
  */
 export const settleUpload = createMiddleware<UploadEnv>(async (c, next) => {
   await next();
-  // Only uploads are streamed; every other body is read before anything else is done.
-  if (c.req.method !== "PUT" || c.env.incoming.readableEnded) return;
+  // Only uploads are streamed; every other body is read before anything else is done, or passed on past us.
+  if (c.req.method !== "PUT" || c.env.incoming.readableEnded || c.get("isPassedOn")) return;
   const reader = c.get("uploadReader") ?? c.req.raw.body?.getReader();
   if (reader && (await isDiscarded(reader))) return;
   c.res.headers.set("connection", "close");

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { fieldTag, frameType } from "#contract/sandboxd";
+import type { Duplex } from "node:stream";
+import { fieldTag, frameType, portsSinceVersion } from "#contract/sandboxd";
 import { readFile } from "#host/sandboxd/download";
 import { deleteEntry, type ListPage, type ListRequest, listEntries } from "#host/sandboxd/entries";
 import { SandboxdError } from "#host/sandboxd/error";
@@ -9,6 +10,7 @@ import { FieldWriter } from "#host/sandboxd/fields";
 import type { FileRead, FileStat, ReadRequest, WriteRequest } from "#host/sandboxd/files";
 import { type Frame, violation } from "#host/sandboxd/frames";
 import type { Link } from "#host/sandboxd/link";
+import { connectPort, type PortRequest } from "#host/sandboxd/port";
 import { decodeError } from "#host/sandboxd/stream-error";
 import { writeFile } from "#host/sandboxd/upload";
 
@@ -36,6 +38,8 @@ export type SandboxdConnection = {
   writeFile(request: WriteRequest, body: AsyncIterable<Uint8Array>): Promise<FileStat>;
   list(request: ListRequest): Promise<ListPage>;
   delete(request: { path: string; isRecursive: boolean }): Promise<void>;
+  /** A connection to a server on the sandbox's loopback. @throws SandboxdError `portRefused`, `portTimeout`, `tooMany` */
+  connect(request: PortRequest): Promise<Duplex>;
   /** Rejects with `deadline` when the answer is late; the connection stays as it is. */
   ping(deadlineMs: number): Promise<void>;
   close(): void;
@@ -121,6 +125,10 @@ export function createConnection(link: Link, questions: Questions, hello: Hello)
     writeFile: (request, body) => writeFile(link, request, body),
     list: (request) => listEntries(link, request),
     delete: (request) => deleteEntry(link, request),
+    connect: (request) => {
+      if (hello.version >= portsSinceVersion) return connectPort(link, request);
+      return Promise.reject(new SandboxdError("portUnknown", "This sandboxd is older than ports."));
+    },
     ping: (deadlineMs) =>
       ask(deadlineMs, "ping", (pending) => {
         const payload = randomBytes(8);

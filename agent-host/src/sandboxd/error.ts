@@ -1,7 +1,13 @@
 import { sandboxdError } from "#contract/sandboxd";
 
 /** What sandboxd answered, or what ended the conversation with it. */
-export type SandboxdErrorCode = keyof typeof sandboxdError | "closed" | "protocol" | "proof" | "deadline";
+export type SandboxdErrorCode =
+  | keyof typeof sandboxdError
+  | "closed"
+  | "protocol"
+  | "proof"
+  | "deadline"
+  | "portUnknown";
 
 export class SandboxdError extends Error {
   readonly code: SandboxdErrorCode;

@@ -21,6 +21,8 @@ const streamTypes: ReadonlySet<number> = new Set([
   frameType.end,
   frameType.credit,
   frameType.streamError,
+  frameType.portOpened,
+  frameType.portClosed,
 ]);
 
 /** One frame, ready to be written. */

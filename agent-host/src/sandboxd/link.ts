@@ -145,7 +145,8 @@ export class Link {
     const left = leftBytes - frame.payload.length - 1;
     if (left < 0) throw violation("more on a cancelled stream than its window");
     this.#abandoned.set(frame.stream, left);
-    if (frame.type === frameType.end || frame.type === frameType.streamError)
+    // Not at an `end`, which ends one direction of a port only.
+    if (frame.type === frameType.portClosed || frame.type === frameType.streamError)
       this.#abandoned.delete(frame.stream);
   }
 }

@@ -3,12 +3,15 @@ import { violation } from "#host/sandboxd/frames";
 
 /** What the peer may still send us on one stream; credit goes back in steps, not per frame. */
 export class ReceiveWindow {
-  #leftBytes = streamWindowBytes;
+  #leftBytes: number;
   #consumedBytes = 0;
+  readonly #windowBytes: number;
   readonly #grant: (bytes: number) => void;
 
-  constructor(grant: (bytes: number) => void) {
+  constructor(grant: (bytes: number) => void, windowBytes = streamWindowBytes) {
     this.#grant = grant;
+    this.#windowBytes = windowBytes;
+    this.#leftBytes = windowBytes;
   }
 
   /** @throws SandboxdError `protocol` when the peer sent more than it was granted */
@@ -20,7 +23,7 @@ export class ReceiveWindow {
   /** The reader is done with these bytes. */
   release(bytes: number): void {
     this.#consumedBytes += bytes;
-    if (this.#consumedBytes < streamWindowBytes / 4) return;
+    if (this.#consumedBytes < this.#windowBytes / 4) return;
     this.#leftBytes += this.#consumedBytes;
     this.#grant(this.#consumedBytes);
     this.#consumedBytes = 0;
@@ -32,13 +35,16 @@ type Waiter = { bytes: Uint8Array; resolve: () => void; reject: (cause: Error) =
 /** Sends bytes in order as far as the peer has granted credit; the rest waits. */
 export class SendWindow {
   static readonly #pieceBytes = 64 * 1024;
-  #credit = streamWindowBytes;
+  #credit: number;
   #waiting: Waiter[] = [];
   #closedBy: Error | undefined;
+  readonly #windowBytes: number;
   readonly #send: (piece: Uint8Array) => void;
 
-  constructor(send: (piece: Uint8Array) => void) {
+  constructor(send: (piece: Uint8Array) => void, windowBytes = streamWindowBytes) {
     this.#send = send;
+    this.#windowBytes = windowBytes;
+    this.#credit = windowBytes;
   }
 
   /** Resolves when the last byte has been handed to the socket. */
@@ -59,7 +65,7 @@ export class SendWindow {
 
   /** @throws SandboxdError `protocol` when the peer grants more than the window */
   grant(bytes: number): void {
-    if (this.#credit + bytes > streamWindowBytes) throw violation("credit beyond the window");
+    if (this.#credit + bytes > this.#windowBytes) throw violation("credit beyond the window");
     this.#credit += bytes;
     this.#pump();
   }

@@ -201,7 +201,7 @@ function claim(deps: CreateDeps, record: Lease): boolean {
 }
 
 function leaseOf(deps: CreateDeps, input: HostCreate, member: Member, key: Buffer): Lease {
-  const { sandboxId, generation, tenantId, template, idleSeconds, expiresAtMs } = input;
+  const { sandboxId, generation, tenantId, template, idleSeconds, publicPorts, expiresAtMs } = input;
   return {
     sandboxId,
     generation,
@@ -214,6 +214,7 @@ function leaseOf(deps: CreateDeps, input: HostCreate, member: Member, key: Buffe
     pids: input.pids,
     diskMiB: deps.runtime.grantDisk(member, input.diskMiB),
     idleSeconds,
+    publicPorts,
     createdAtMs: deps.now(),
     expiresAtMs,
   };

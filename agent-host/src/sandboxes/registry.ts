@@ -89,6 +89,12 @@ export class Registry {
     if (end?.tenantId === tenantId) throw ended(end.reason);
     throw new HostError("sandbox_not_found", "Check the sandbox id.");
   }
+
+  /** The same for a caller whose tenant is not known; who may ask what of it is the caller's to decide. */
+  findForAnyone(sandboxId: string): Live {
+    const tenantId = this.#live.get(sandboxId)?.lease.tenantId ?? this.#recentEnds.get(sandboxId)?.tenantId;
+    return this.find(sandboxId, tenantId ?? "");
+  }
 }
 
 export function ended(reason: EndReason): HostError {

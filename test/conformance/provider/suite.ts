@@ -5,6 +5,7 @@ import { AppError } from "#worker/errors";
 import type { Place, ReadWish, SandboxProvider } from "#worker/providers/provider";
 import { collect, eventsOf } from "../../support/events.ts";
 import { filePromises } from "./files.ts";
+import { portPromises } from "./ports.ts";
 import { processPromises } from "./processes.ts";
 
 /** What a suite run needs: a provider, and a host that it reaches. */
@@ -46,11 +47,15 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
       diskMiB: 1024,
       env: { GREETING: "hello" },
       idleSeconds: 300,
+      publicPorts: false,
       expiresAtMs: Date.now() + 600_000,
     });
-    async function withSandbox(work: (place: Place) => Promise<void>): Promise<void> {
+    async function withSandbox(
+      work: (place: Place) => Promise<void>,
+      over: Partial<HostCreate> = {},
+    ): Promise<void> {
       const place = newPlace();
-      await subject.provider.create(place, specOf(place), call);
+      await subject.provider.create(place, { ...specOf(place), ...over }, call);
       try {
         await work(place);
       } finally {
@@ -189,6 +194,7 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
       });
     });
 
+    portPromises({ provider: () => subject.provider, call, withSandbox, codeOf });
     filePromises(() => subject.provider, withSandbox, codeOf);
     processPromises(() => subject.provider, withSandbox, codeOf);
 

@@ -4,6 +4,7 @@ import { eventStreamType } from "#contract/events";
 import { tagOf } from "#worker/openapi/operation";
 import type { Api } from "../../support/api.ts";
 import { collect } from "../../support/events.ts";
+import { withParams } from "../../support/rows.ts";
 
 type Thing = {
   id: string;
@@ -19,6 +20,7 @@ const things: Record<string, (api: Api, row: ApiRow) => Promise<Thing>> = {
     const { id } = await api.create();
     // What the examples are about: a file in a folder, and a command that has printed something.
     await api.write(id, "notes/hello.txt", "hello\n");
+    if (row.isProxy) await serveFolder(api, id);
     const isAboutExec = row.path.includes(":execId");
     const stream = isAboutExec ? await api.stream(id, { command: "echo hello" }) : undefined;
     if (stream) await collect(stream.events);
@@ -51,7 +53,7 @@ export function examplesSuite(api: () => Api): void {
     if (!make) throw new Error(`Say in this file how to make what the :id of ${name} stands for.`);
     const { id, execId = "", processId = "", sessionId = "", end } = await make(api(), row);
     try {
-      const path = row.path
+      const path = withParams(row)
         .replace(":id", id)
         .replace(":execId", execId)
         .replace(":processId", processId)
@@ -61,6 +63,15 @@ export function examplesSuite(api: () => Api): void {
       await end();
     }
   });
+}
+
+/** A web server on the port of the examples, with the page that they ask for. */
+async function serveFolder(api: Api, id: string): Promise<void> {
+  await api.write(id, "site/hello.html", "<p>hello</p>");
+  await api.exec(id, "cd site; python3 -m http.server 8000 >/dev/null 2>&1 &");
+  const isUp =
+    "for i in $(seq 100); do python3 -c \"import socket; socket.create_connection(('127.0.0.1', 8000))\" 2>/dev/null && exit; sleep 0.1; done; exit 1";
+  expect((await api.exec(id, isUp)).exitCode).toBe(0);
 }
 
 const emptyArchive = new Uint8Array(10_240);

@@ -8,6 +8,7 @@ import { logsOf } from "../../support/logs.ts";
 import type { TestStack } from "../../support/stack.ts";
 import { dataPlaneSuite } from "./data-plane.ts";
 import { examplesSuite } from "./examples.ts";
+import { portsSuite } from "./ports.ts";
 
 const problemOf = async (response: Response) => (await response.json()) as Problem;
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
@@ -34,6 +35,11 @@ export function apiSuite(name: string, makeStack: () => Promise<TestStack>): voi
     }
 
     examplesSuite(() => api);
+    describe("ports", () =>
+      portsSuite(
+        () => stack,
+        () => api,
+      ));
     dataPlaneSuite(
       () => stack,
       () => api,

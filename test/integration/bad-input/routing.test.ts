@@ -32,23 +32,25 @@ const disguises: Record<string, (path: string) => string> = {
   "a backslash": (path) => path.replace("/v1/", "/v1%5c"),
 };
 
-describe.each(guardedRows)("A28: the address of %s", (_name, row) => {
-  test.each(Object.entries(disguises))(
-    "with %s is another address, and nobody's",
-    async (_what, disguise) => {
-      h.provider.calls.length = 0;
-      const before = h.provider.held.size;
-      const path = disguise(pathOf(row, owned));
-      for (const key of [h.key, undefined]) {
-        const response = await h.send(row.method.toUpperCase(), path, { key });
-        expect([path, response.status]).toEqual([path, expect.toBeOneOf([401, 404])]);
-        expect(response.headers.get("content-type")).toBe("application/problem+json");
-      }
-      expect([h.provider.calls, h.provider.held.size]).toEqual([[], before]);
-    },
-  );
+/** Behind a port the path is the server's own, and these only make it another path there. */
+const behindThePort = ["a slash at the end", "a parameter of a segment", "an extension", "a NUL at the end"];
+const disguisesOf = (row: ApiRow) =>
+  Object.entries(disguises).filter(([what]) => !row.isProxy || !behindThePort.includes(what));
 
-  test("takes its own methods only, and says which", async () => {
+describe.each(guardedRows)("A28: the address of %s", (_name, row) => {
+  test.each(disguisesOf(row))("with %s is another address, and nobody's", async (_what, disguise) => {
+    h.provider.calls.length = 0;
+    const before = h.provider.held.size;
+    const path = disguise(pathOf(row, owned));
+    for (const key of [h.key, undefined]) {
+      const response = await h.send(row.method.toUpperCase(), path, { key });
+      expect([path, response.status]).toEqual([path, expect.toBeOneOf([401, 404])]);
+      expect(response.headers.get("content-type")).toBe("application/problem+json");
+    }
+    expect([h.provider.calls, h.provider.held.size]).toEqual([[], before]);
+  });
+
+  test.skipIf(row.isProxy)("takes its own methods only, and says which", async () => {
     const allowed = allowedAt(row.path);
     const isGet = allowed.includes("GET");
     for (const method of methods.filter((each) => !allowed.includes(each.toUpperCase()))) {
@@ -78,6 +80,22 @@ describe.each(guardedRows)("A28: the address of %s", (_name, row) => {
     const get = await h.send("GET", `/v1/sandboxes/${owned.sandboxId}`, { key: h.key, headers });
     expect(await get.json()).toMatchObject({ id: owned.sandboxId, state: "running" });
     expect(JSON.stringify([h.provider.held.size, await h.slotsUsed()])).toBe(before);
+  });
+});
+
+describe.each(guardedRows.filter(([, row]) => row.isProxy))("A28: %s", (_name, row) => {
+  test.each(behindThePort)(
+    "asks the same port for another path with %s, and does nothing else",
+    async (what) => {
+      h.provider.calls.length = 0;
+      const response = await h.send("GET", disguises[what]?.(pathOf(row, owned)) ?? "", { key: h.key });
+      await expectProblem(response, 502, "port_closed");
+      expect(h.provider.calls).toEqual(["requestPort"]);
+    },
+  );
+
+  test.each(methods)("passes %s on", async (method) => {
+    await expectProblem(await h.send(method, pathOf(row, owned), { key: h.key }), 502, "port_closed");
   });
 });
 

@@ -19,6 +19,7 @@ let owned: Owned;
 beforeAll(async () => {
   h = await harness({ maxSandboxes: 10_000 });
   owned = await ownedBy(h);
+  h.provider.servers.set(8_000, () => new Response("a server's own answer"));
 });
 afterAll(() => h.close());
 
@@ -92,13 +93,17 @@ describe.each(guardedRows)("%s, made up from its schemas,", (_name, row) => {
     );
   });
 
-  test("refuses a parameter nobody knows, one sent twice, and one that is not UTF-8", async () => {
-    const queries = ["?nobody=1", "?path=a&path=b", "?limit=1&limit=1", "?path=%ff", "?__proto__=1", "?=1"];
-    for (const query of queries) {
-      const response = await sendExample(h, row, owned, query);
-      expect([query, await expectRefusal(response, row)]).toEqual([query, "invalid_request"]);
-    }
-  });
+  // What is passed on has parameters of its own.
+  test.skipIf(row.isProxy)(
+    "refuses a parameter nobody knows, one sent twice, and one that is not UTF-8",
+    async () => {
+      const queries = ["?nobody=1", "?path=a&path=b", "?limit=1&limit=1", "?path=%ff", "?__proto__=1", "?=1"];
+      for (const query of queries) {
+        const response = await sendExample(h, row, owned, query);
+        expect([query, await expectRefusal(response, row)]).toEqual([query, "invalid_request"]);
+      }
+    },
+  );
 });
 
 test.each([

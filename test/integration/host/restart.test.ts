@@ -42,6 +42,7 @@ test("killed between the claim and the answer: the half-made lease is destroyed 
     pids: 256,
     diskMiB: 1024,
     idleSeconds: 300,
+    publicPorts: false,
     createdAtMs: 1,
     expiresAtMs: before.clock.nowMs + 1000,
   };

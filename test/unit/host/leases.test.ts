@@ -25,6 +25,7 @@ function lease(over: Partial<Lease> = {}): Lease {
     pids: 256,
     diskMiB: 1024,
     idleSeconds: 300,
+    publicPorts: false,
     createdAtMs: 1,
     expiresAtMs: 2,
     ...over,

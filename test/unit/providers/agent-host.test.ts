@@ -48,6 +48,7 @@ const createSpec = (place: ReturnType<typeof placeAt>) => ({
   diskMiB: 1024,
   env: {},
   idleSeconds: 60,
+  publicPorts: false,
   expiresAtMs: 1,
 });
 
@@ -56,6 +57,48 @@ describe.each([
   ["the Node entry's fetch", nodeFetch],
 ])("over %s", (_name, fetch) => {
   const provider = agentHostProvider({ ...deps, fetch });
+
+  test("a request to a port that climbs out of it is never signed, and what a host says itself is no server's answer", async () => {
+    const asked: string[] = [];
+    const place = placeAt(
+      await serving((request, response) => {
+        asked.push(request.url ?? "");
+        response.writeHead(200, { "x-sandgate-port": "81" }).end("not of this port");
+      }),
+    );
+    const request = {
+      port: 80,
+      method: "POST",
+      headers: {},
+      body: null,
+      bodyBytes: null,
+      keyId: null,
+      handshake: null,
+    };
+    for (const target of ["/../../exec", "/%2e%2e/%2E%2e/exec", "/a/../../../files"]) {
+      const error = await errorOf(provider.requestPort(place, { ...request, target }, call));
+      expect(error.code).toBe("not_found");
+    }
+    expect(asked).toEqual([]);
+    const error = await errorOf(provider.requestPort(place, { ...request, target: "/" }, call));
+    expect([error.code, asked.length]).toEqual(["internal", 1]);
+  });
+
+  test("a WebSocket goes to no host over a wire that others can write on", async () => {
+    const handshake = { upgrade: "websocket" };
+    const request = {
+      port: 80,
+      method: "GET",
+      target: "/",
+      headers: {},
+      body: null,
+      bodyBytes: null,
+      keyId: null,
+    };
+    const place = placeAt("http://host.example.test:1");
+    const error = await errorOf(provider.requestPort(place, { ...request, handshake }, call));
+    expect(error.code).toBe("internal");
+  });
 
   test("a host that nobody listens at has certainly not done it", async () => {
     const place = placeAt(await serving(() => undefined));

@@ -42,6 +42,7 @@ test("protocol.h holds the numbers of the contract, and no others", () => {
     FRAME_HEADER_BYTES: snapshot.frameHeaderBytes,
     FRAME_PAYLOAD_MAX_BYTES: snapshot.framePayloadMaxBytes,
     STREAM_WINDOW_BYTES: snapshot.streamWindowBytes,
+    PORT_WINDOW_BYTES: snapshot.portWindowBytes,
     ...asConstants("FRAME", snapshot.frameType),
     ...asConstants("FIELD", snapshot.fieldTag),
     ...asConstants("EXEC_FLAG", snapshot.execFlag),

@@ -34,6 +34,7 @@ const anyRow = fc
       diskMiB: 1024,
       lifetimeSeconds: 60,
       idleSeconds: 60,
+      publicPorts: false,
       metadata: {},
       startedAtMs: isStarted ? some.createdAtMs : null,
       endedAtMs: null,

@@ -1,4 +1,4 @@
-import { and, eq, isNull, ne } from "drizzle-orm";
+import { and, eq, gt, inArray, isNull, ne, or } from "drizzle-orm";
 import type { Scope } from "#contract/api";
 import type { KeyId, TenantId } from "#contract/ids";
 import type { Db } from "../db/client.ts";
@@ -73,4 +73,22 @@ export async function noteKeyUsed(db: Db, tenantId: TenantId, keyId: KeyId, nowM
     .update(keys)
     .set({ lastUsedAtMs: nowMs })
     .where(and(eq(keys.tenantId, tenantId), eq(keys.id, keyId)));
+}
+
+/** Which of these keys may do nothing any more: revoked, expired, unknown, or of a suspended tenant. */
+export async function refusedAmong(db: Db, ids: readonly KeyId[], nowMs: number): Promise<KeyId[]> {
+  const rows = await db
+    .select({ id: keys.id })
+    .from(keys)
+    .innerJoin(tenants, eq(tenants.id, keys.tenantId))
+    .where(
+      and(
+        inArray(keys.id, [...ids]),
+        isNull(keys.revokedAtMs),
+        or(isNull(keys.expiresAtMs), gt(keys.expiresAtMs, nowMs)),
+        isNull(tenants.suspendedAtMs),
+      ),
+    );
+  const valid = new Set(rows.map(({ id }) => id));
+  return ids.filter((id) => !valid.has(id));
 }

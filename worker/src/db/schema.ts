@@ -105,6 +105,7 @@ export const sandboxes = sqliteTable(
     expiresAtMs: integer("expires_at_ms").notNull(),
     endedAtMs: integer("ended_at_ms"),
     endReason: text("end_reason").$type<EndReason>(),
+    publicPorts: integer("public_ports", { mode: "boolean" }).notNull().default(false),
   },
   (t) => [
     index("sandboxes_by_tenant").on(t.tenantId, t.createdAtMs, t.id),

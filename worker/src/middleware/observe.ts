@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { newRequestId } from "#contract/ids";
+import { methodLabel } from "#contract/metrics";
 import { requestIdHeader } from "#contract/signature";
 import type { Background, Clock } from "../context.ts";
 import { describeError, type Log } from "../log.ts";
@@ -31,8 +32,8 @@ export function observe(deps: Deps): MiddlewareHandler<HonoEnv> {
     await next();
     // Not `c.header`, which would copy the answer, its body included.
     c.res.headers.set(requestIdHeader, requestId);
-    c.res.headers.set("cache-control", "no-store");
-    const labels = { route: state.route, method: c.req.method, status: c.res.status };
+    if (!state.isTenantsOwn) c.res.headers.set("cache-control", "no-store");
+    const labels = { route: state.route, method: methodLabel(c.req.method), status: c.res.status };
     deps.recorder?.request(labels, (performance.now() - startedMs) / 1000);
     deps.log(eventOf(state, c.req.method, c.res.status, deps.now()));
   };

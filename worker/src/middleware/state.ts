@@ -8,6 +8,8 @@ export type RequestState = {
   startedAtMs: number;
   route: string;
   facts: Record<string, string | number | boolean>;
+  /** The answer is a tenant's on a host name of its own: how long it may be kept is the tenant's to say. */
+  isTenantsOwn?: boolean;
   caller?: Ctx;
   code?: ErrorCode;
   /** Kept for the log; never answered. */

@@ -1,8 +1,9 @@
 import type { ExecRequest, ExecResult } from "#contract/exec";
 import type { EntriesQuery, EntryPage, WrittenFile } from "#contract/files";
 import type { HostCreate, HostCreated, SandboxEnd } from "#contract/host";
-import type { ExecId, HostId, SandboxId, TenantId } from "#contract/ids";
+import type { ExecId, HostId, KeyId, SandboxId, TenantId } from "#contract/ids";
 import type { SandboxMetrics } from "#contract/metrics";
+import type { portCaller } from "#contract/ports";
 import type {
   Process,
   ProcessList,
@@ -19,6 +20,11 @@ import type { Bytes } from "../bytes.ts";
 
 /** Which sandbox, for whom, where. */
 export type Place = { tenantId: TenantId; sandboxId: SandboxId; hostId: HostId; url: string };
+
+/** The same for a caller of a port, who need not have shown a key. */
+export type PortPlace = Omit<Place, "tenantId"> & {
+  tenantId: TenantId | (typeof portCaller)[keyof typeof portCaller];
+};
 
 export type Call = { requestId: string; deadlineMs: number; signal?: AbortSignal };
 
@@ -45,11 +51,27 @@ export type FileBody = { stream: ReadableStream<Uint8Array>; length?: number };
 export type ProcessInput = { bytes: Bytes; isLast: boolean };
 export type ArchiveWish = { path: string; isGzip: boolean };
 
+/** A request for a server in a sandbox, with what may be passed on of it. */
+export type PortRequest = {
+  port: number;
+  method: string;
+  /** Path and query as the server is to see them. */
+  target: string;
+  headers: Record<string, string>;
+  body: Bytes | ReadableStream<Uint8Array> | null;
+  /** The declared length of a streamed body. */
+  bodyBytes: number | null;
+  /** The connection ends when this key is refused. */
+  keyId: KeyId | null;
+  /** The headers of a handshake, as the runtime wants them; null = an ordinary request. */
+  handshake: Record<string, string> | null;
+};
+
 /**
  * Where sandboxes run. Every implementation throws AppError only, with codes of the public table, and marks with
  * `isOutcomeUnknown` what may have happened all the same; one conformance suite holds them all to it.
  */
-export interface SandboxProvider extends Lives, Commands, Processes, Files {}
+export interface SandboxProvider extends Lives, Commands, Processes, Files, Ports {}
 
 export interface Lives {
   /** Repeating the same id and generation is a success. @throws `no_capacity`, `host_unreachable` */
@@ -104,4 +126,12 @@ export interface Files {
   /** The stream fails where the folder cannot be packed to its end. */
   readArchive(place: Place, archive: ArchiveWish, call: Call): Promise<ReadableStream<Uint8Array>>;
   writeArchive(place: Place, archive: ArchiveWish, body: FileBody, call: Call): Promise<void>;
+}
+
+export interface Ports {
+  /**
+   * The server's own answer, with no header of ours in it; with status 101 it is an open WebSocket.
+   * @throws `sandbox_not_found`, `sandbox_ended`, `forbidden`, and the codes of the `usePort` row
+   */
+  requestPort(place: PortPlace, request: PortRequest, call: Call): Promise<Response>;
 }

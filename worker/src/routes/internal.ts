@@ -1,5 +1,6 @@
 import { Heartbeat } from "#contract/host";
 import { limits } from "#contract/limits";
+import { refusedKeysAmong } from "../auth/refused-keys.ts";
 import type { Clock } from "../context.ts";
 import type { Db } from "../db/client.ts";
 import { AppError } from "../errors.ts";
@@ -37,7 +38,11 @@ async function heartbeat(deps: Deps, request: Request, arrivedAtMs: number) {
   });
   const said = parseWith(Heartbeat, jsonOf(signed.body));
   await recordHeartbeat(deps, signed, said);
-  return reconcile(deps, said, { signedAtMs: signed.createdMs, arrivedAtMs });
+  const reply = await reconcile(deps, said, { signedAtMs: signed.createdMs, arrivedAtMs });
+  const { portKeys = [] } = said;
+  // A connection outlives the request that has opened it, and must not outlive its key.
+  const refusedKeys = portKeys.length > 0 ? await refusedKeysAmong(deps, portKeys) : [];
+  return { ...reply, refusedKeys };
 }
 
 function jsonOf(body: Uint8Array): unknown {

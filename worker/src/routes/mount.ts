@@ -62,7 +62,7 @@ export function mount<N extends ApiName>(app: App, deps: MountDeps, name: N, han
   const row: ApiRow = api[name];
   // The parts were parsed by this very row's schemas, which is what `Input<N>` is derived from.
   const handle = handler as unknown as (input: AnyInput) => Promise<unknown>;
-  app.on(row.method.toUpperCase(), row.path, async (c) => {
+  const serve = async (c: HonoContext) => {
     c.get("state").route = name;
     try {
       const answered = answer(deps, row, await handle(await inputOf(deps, row, c)));
@@ -72,7 +72,9 @@ export function mount<N extends ApiName>(app: App, deps: MountDeps, name: N, han
     } catch (error) {
       return answerProblem(c, error);
     }
-  });
+  };
+  if (row.isProxy) app.all(row.path, serve);
+  else app.on(row.method.toUpperCase(), row.path, serve);
 }
 
 /** Cheap refusals first: the key and its scope before the address, the address before the body. */
@@ -82,8 +84,7 @@ async function inputOf(deps: MountDeps, row: ApiRow, c: HonoContext): Promise<An
   const ctx = row.scope === null ? state.ctx : await requireCaller(deps, state, request.headers, row.scope);
   const authenticatedAtMs = deps.now();
   const id = row.path.includes("/:id") ? idOf(row, c) : undefined;
-  const sent = parseQuery(request.url);
-  const query = row.query ? parseWith(row.query, withMetadata(sent)) : refuseQuery(sent);
+  const query = row.isProxy ? undefined : queryOf(row, request.url);
   // Before the body, which is the dearer one to read.
   const key = row.isIdempotent ? keyOf(request.headers) : null;
   let body: unknown;
@@ -110,6 +111,11 @@ export function idOf(row: Pick<ApiRow, "path">, c: HonoContext): SandboxId | Run
   if (!id.success) throw isRun ? runNotFound() : sandboxNotFound();
   c.get("state").facts[isRun ? "runId" : "sandboxId"] = id.data;
   return id.data;
+}
+
+function queryOf(row: ApiRow, url: string): unknown {
+  const sent = parseQuery(url);
+  return row.query ? parseWith(row.query, withMetadata(sent)) : refuseQuery(sent);
 }
 
 function refuseQuery(sent: Record<string, string>): undefined {

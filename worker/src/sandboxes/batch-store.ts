@@ -31,10 +31,12 @@ export async function insertAllReserved(
     reserveAllStatement(db, tenantId, slots, rider?.condition(resource)),
     db.run(sql`
       INSERT INTO sandboxes (id, tenant_id, host_id, generation, template, state, cpu, memory_mib, pids, disk_mib,
-        lifetime_seconds, idle_seconds, metadata, created_at_ms, expires_at_ms)
+        lifetime_seconds, idle_seconds, metadata, created_at_ms, expires_at_ms,
+        public_ports)
       SELECT ${text("id")}, ${tenantId}, ${text("hostId")}, ${text("generation")}, ${text("template")},
         ${text("state")}, ${text("cpu")}, ${text("memoryMiB")}, ${text("pids")}, ${text("diskMiB")}, ${text("lifetimeSeconds")}, ${text("idleSeconds")},
-        ${text("metadata")}, ${text("createdAtMs")}, ${text("expiresAtMs")}
+        ${text("metadata")}, ${text("createdAtMs")}, ${text("expiresAtMs")},
+        ${text("publicPorts")}
       FROM json_each(${JSON.stringify(rows)})
       WHERE EXISTS (SELECT 1 FROM reservations WHERE id = ${slots[0]?.id})`),
     ...(rider?.after(resource) ?? []),

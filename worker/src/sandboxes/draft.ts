@@ -26,6 +26,7 @@ export async function draftOf(deps: DraftDeps, ctx: Ctx, input: CreateSandbox): 
     diskMiB: input.diskMiB ?? template.diskMiB ?? deps.defaults.diskMiB,
     lifetimeSeconds,
     idleSeconds: input.idleSeconds ?? deps.defaults.idleSeconds,
+    publicPorts: input.publicPorts ?? false,
     metadata: input.metadata ?? {},
     createdAtMs,
     startedAtMs: null,

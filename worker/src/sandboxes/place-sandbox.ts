@@ -128,6 +128,7 @@ function hostCreateOf(row: SandboxRow, input: CreateSandbox): HostCreate {
     diskMiB: row.diskMiB,
     env: input.env ?? {},
     idleSeconds: row.idleSeconds,
+    publicPorts: row.publicPorts,
     expiresAtMs: row.expiresAtMs,
   };
 }

@@ -32,10 +32,11 @@ export async function insertReserved(
     reserveStatement(db, tenantId, slot, rider?.condition(row.id)),
     db.run(sql`
       INSERT INTO sandboxes (id, tenant_id, host_id, generation, template, state, cpu, memory_mib, pids, disk_mib,
-        lifetime_seconds, idle_seconds, metadata, created_at_ms, expires_at_ms)
+        lifetime_seconds, idle_seconds, metadata, created_at_ms, expires_at_ms,
+        public_ports)
       SELECT ${row.id}, ${tenantId}, ${row.hostId}, ${row.generation}, ${row.template}, ${row.state}, ${row.cpu},
         ${row.memoryMiB}, ${row.pids}, ${row.diskMiB}, ${row.lifetimeSeconds}, ${row.idleSeconds}, ${JSON.stringify(row.metadata)},
-        ${row.createdAtMs}, ${row.expiresAtMs}
+        ${row.createdAtMs}, ${row.expiresAtMs}, ${row.publicPorts ? 1 : 0}
       WHERE EXISTS (SELECT 1 FROM reservations WHERE id = ${reservationId})`),
     ...(rider?.after(row.id) ?? []),
   ]);

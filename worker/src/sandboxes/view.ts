@@ -14,6 +14,7 @@ export function toSandbox(row: SandboxRow): Sandbox {
     diskMiB: row.diskMiB,
     lifetimeSeconds: row.lifetimeSeconds,
     idleSeconds: row.idleSeconds,
+    publicPorts: row.publicPorts,
     metadata: row.metadata,
     createdAt: isoTime(row.createdAtMs),
     expiresAt: isoTime(row.expiresAtMs),

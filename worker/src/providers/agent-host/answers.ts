@@ -39,6 +39,11 @@ const passedOn = {
   path_refused: "This path cannot be used.",
   file_permission_denied: "The sandbox user may not do this to this path.",
   payload_too_large: `A file may have at most ${limits.fileMaxBytes} bytes.`,
+  forbidden: "The ports of this sandbox are not public. Send its traffic token.",
+  port_closed: "The sandbox is running, but nothing listens on this port. Start the server first.",
+  port_failed: "The server in the sandbox broke off, or what it says is not HTTP. Look at its log.",
+  port_timeout: "The server in the sandbox did not answer in time. Look at what keeps it busy.",
+  too_many_connections: "The ports of the sandbox have as many connections as they can. Close some.",
   no_space: "The sandbox's disk is full.",
 } as const satisfies Partial<Record<ErrorCode, string>>;
 

@@ -3,26 +3,29 @@ import { type Bytes, brokenOff, toBytes, untilBroken } from "../../bytes.ts";
 import type { Clock } from "../../context.ts";
 import { AppError, appErrorIn } from "../../errors.ts";
 import type { HostKeys } from "../../hosts/keys.ts";
-import type { Call, Place } from "../provider.ts";
+import type { Call, Place, PortPlace } from "../provider.ts";
 import { unreachable } from "./answers.ts";
 import { signedHeaders } from "./sign.ts";
 
 export type Deps = { hostKeys: HostKeys; now: Clock; fetch: typeof fetch };
 export type HostRequest = {
-  place: Place;
+  place: PortPlace;
   call: Call;
-  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  method: string;
   pathAndQuery: string;
   generation: string;
   /** Of the caller, or about the answer; the signature does not cover them. */
   headers?: Record<string, string>;
   /** `length` of a stream, where it is known. */
-  body?: { content: Bytes | ReadableStream<Uint8Array>; type: string; length?: number };
+  body?: { content: Bytes | ReadableStream<Uint8Array>; type?: string; length?: number };
+  /** Bytes follow in both directions that no signature covers. */
+  isTunnel?: true;
 };
 
 export type Send = <T>(request: HostRequest, read: (response: Response) => Promise<T>) => Promise<T>;
 
-export const sandboxPath = (place: Place, rest = "") => `/v1/sandboxes/${place.sandboxId}${rest}`;
+export const sandboxPath = (place: Pick<Place, "sandboxId">, rest = "") =>
+  `/v1/sandboxes/${place.sandboxId}${rest}`;
 
 export function json(value: unknown) {
   return { content: toBytes(JSON.stringify(value)), type: "application/json" };
@@ -43,8 +46,9 @@ export async function callHost<T>(
   const pathAndQuery = url.pathname + url.search;
   const content = body?.content ?? null;
   const isStream = content instanceof ReadableStream;
-  if (isStream) assertPrivateWire(url);
-  const headers = await signedHeaders(deps, { place, method, pathAndQuery, generation, body: content });
+  const signed = isStream || request.isTunnel ? ("streamed" as const) : content;
+  if (signed === "streamed") assertPrivateWire(url);
+  const headers = await signedHeaders(deps, { place, method, pathAndQuery, generation, body: signed });
   const abort = new AbortController();
   const giveUp = () => {
     const gone = new Error("The caller has gone.");
@@ -60,7 +64,7 @@ export async function callHost<T>(
         ...request.headers,
         ...headers,
         [requestIdHeader]: call.requestId,
-        ...(body && { "content-type": body.type }),
+        ...(body?.type && { "content-type": body.type }),
         ...(body?.length !== undefined && { "content-length": String(body.length) }),
       },
       // What is native to the runtime stays so: workerd itself breaks off a request whose caller has gone.

@@ -5,6 +5,7 @@ import { parseAnswer, refusalOf } from "./answers.ts";
 import { callHost, type Deps, type HostRequest, json, type Send, sandboxPath } from "./call.ts";
 import { execCalls } from "./exec.ts";
 import { fileCalls } from "./files.ts";
+import { portCalls } from "./ports.ts";
 import { processCalls } from "./processes.ts";
 
 /** Sandboxes on our own agent-hosts, over signed HTTP. */
@@ -55,6 +56,8 @@ export function agentHostProvider(deps: Deps): SandboxProvider {
     ...processCalls(send),
 
     ...fileCalls(send),
+
+    ...portCalls(send),
   };
 }
 

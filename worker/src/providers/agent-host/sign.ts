@@ -4,22 +4,22 @@ import type { Bytes } from "../../bytes.ts";
 import type { Clock } from "../../context.ts";
 import { hmac, sha256Hex, toHex } from "../../crypto.ts";
 import type { HostKeys } from "../../hosts/keys.ts";
-import type { Place } from "../provider.ts";
+import type { PortPlace } from "../provider.ts";
 
 type Deps = { hostKeys: HostKeys; now: Clock };
 export type ToSign = {
-  place: Place;
+  place: PortPlace;
   method: string;
   pathAndQuery: string;
   /** `-` where the caller does not know it: the data plane. */
   generation: string;
-  body: Bytes | ReadableStream<Uint8Array> | null;
+  body: Bytes | "streamed" | null;
 };
 
 /** The headers that prove to a host that the control plane asks, for whom, and what. */
 export async function signedHeaders(deps: Deps, request: ToSign): Promise<Record<string, string>> {
   const { place, method, pathAndQuery, generation, body } = request;
-  const isStream = body instanceof ReadableStream;
+  const isStream = body === "streamed";
   const parts = {
     method,
     hostId: place.hostId,

@@ -1,0 +1,34 @@
+import { KeyId, SandboxId } from "#contract/ids";
+import { PortNumber, portHeader } from "#contract/ports";
+import { HostError } from "../errors.ts";
+
+const portPath = /^\/v1\/sandboxes\/([a-z0-9]+)\/ports\/([1-9]\d*)(\/.*)?$/;
+
+export const isPortPath = (pathname: string) => portPath.test(pathname);
+
+/**
+ * What a signed address says of a request to a port: the part behind the port is the server's to understand.
+ * @throws HostError `sandbox_not_found`, `invalid_request`
+ */
+export function portAddress({ pathname, search }: URL, signedSandbox: string) {
+  const [, id, digits, path = "/"] = portPath.exec(pathname) ?? [];
+  const sandboxId = SandboxId.safeParse(id);
+  if (!sandboxId.success || sandboxId.data !== signedSandbox)
+    throw new HostError("sandbox_not_found", "Check the sandbox id.");
+  const port = PortNumber.safeParse(digits);
+  if (!port.success) throw new HostError("invalid_request", "A port is a number from 1 to 65535.");
+  return { sandboxId: sandboxId.data, port: port.data, target: path + search };
+}
+
+/** The API key that a connection stands and falls with; none for who came without one. */
+export function keyIdIn(header: string | undefined): KeyId | null {
+  return KeyId.safeParse(header).data ?? null;
+}
+
+export function bodyBytesIn(headers: Headers): number | undefined {
+  const said = headers.get(portHeader.bodyLength) ?? "";
+  return /^\d{1,15}$/.test(said) ? Number(said) : undefined;
+}
+
+/** A path for the log: what is behind a port's number is the tenant's own. */
+export const loggablePath = (pathname: string) => pathname.replace(/(\/ports\/[^/]*)\/.*/, "$1");

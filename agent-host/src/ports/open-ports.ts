@@ -1,0 +1,80 @@
+import type { KeyId } from "#contract/ids";
+import { limits } from "#contract/limits";
+import { HostError } from "../errors.ts";
+import type { Live } from "../sandboxes/registry.ts";
+
+/** A connection to a port that somebody uses. */
+export type OpenPort = {
+  /** Bytes have passed, in whatever direction: neither it nor its sandbox is idle. */
+  touch(): void;
+  lastByteAtMs(): number;
+  /** It has ended; the same as many times as one likes. */
+  remove(): void;
+};
+type Entry = { keyId: KeyId | null; lastByteAtMs: number; close: () => void };
+
+/** What a heartbeat can name. */
+const keysPerBeatMax = 1_000;
+
+/** All connections to ports of a host: counted, cut when nothing moves on them, and when their key is refused. */
+export class OpenPorts {
+  readonly #entries = new Set<Entry>();
+  readonly #now: () => number;
+  readonly #max: number;
+
+  constructor(now: () => number, max: number = limits.portConnectionsHostMax) {
+    this.#now = now;
+    this.#max = max;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** @throws HostError `too_many_connections` */
+  add(live: Live, keyId: KeyId | null, close: () => void): OpenPort {
+    if (this.#entries.size >= this.#max) throw tooManyConnections();
+    const entry: Entry = { keyId, lastByteAtMs: this.#now(), close };
+    this.#entries.add(entry);
+    return {
+      touch: () => {
+        entry.lastByteAtMs = this.#now();
+        live.lastActiveAtMs = entry.lastByteAtMs;
+      },
+      lastByteAtMs: () => entry.lastByteAtMs,
+      remove: () => void this.#entries.delete(entry),
+    };
+  }
+
+  keys(): KeyId[] {
+    const keys = new Set<KeyId>();
+    for (const { keyId } of this.#entries) if (keyId) keys.add(keyId);
+    return [...keys].slice(0, keysPerBeatMax);
+  }
+
+  closeOf(refused: readonly KeyId[]): void {
+    this.#closeWhere(({ keyId }) => keyId !== null && refused.includes(keyId));
+  }
+
+  /** What carries nothing for long is held open by somebody who has forgotten it. */
+  closeIdle(): void {
+    const nowMs = this.#now();
+    this.#closeWhere(({ lastByteAtMs }) => nowMs - lastByteAtMs >= limits.portIdleMs);
+  }
+
+  closeAll(): void {
+    this.#closeWhere(() => true);
+  }
+
+  #closeWhere(claim: (entry: Entry) => boolean): void {
+    for (const entry of [...this.#entries].filter(claim)) {
+      this.#entries.delete(entry);
+      entry.close();
+    }
+  }
+}
+
+export function tooManyConnections(cause?: unknown): HostError {
+  const sentence = "Wait for a connection to a port to end, then try again.";
+  return new HostError("too_many_connections", sentence, { cause });
+}
