@@ -20,15 +20,18 @@ function ofModules(name: string, include: string[]) {
   };
 }
 
-/** Suites that share one machine run after each other, so that none is measured against another's load. */
-function onTheMachine(name: string, order: number, testTimeoutSeconds: number) {
+/**
+ * Suites that share one machine run after each other. The files of most may run two at a time, each on a stack of its
+ * own; not those that compare what a sandbox feels with what it feels alone.
+ */
+function onTheMachine(name: string, order: number, testTimeoutSeconds: number, workers = 2) {
   return {
     test: {
       name,
       include: [`test/${name}/**/*.test.ts`],
       testTimeout: testTimeoutSeconds * seconds,
       hookTimeout: 180 * seconds,
-      fileParallelism: false,
+      ...(workers === 1 ? { fileParallelism: false } : { maxWorkers: workers }),
       sequence: { groupOrder: order },
     },
   };
@@ -43,11 +46,11 @@ export default defineConfig({
     projects: [
       ofModules("unit", ["test/unit/**/*.test.ts", "test/tidy.test.ts"]),
       ofModules("integration", ["test/integration/**/*.test.ts"]),
-      onTheMachine("processes", 1, 60),
-      onTheMachine("workers", 2, 60),
+      onTheMachine("processes", 1, 60, 1),
+      onTheMachine("workers", 2, 60, 1),
       onTheMachine("conformance", 3, 60),
       onTheMachine("e2e", 4, 120),
-      onTheMachine("hostile", 5, 60),
+      onTheMachine("hostile", 5, 60, 1),
     ],
   },
 });
