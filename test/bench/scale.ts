@@ -1,4 +1,4 @@
-/** How much of everything is measured. `quick` is for a look: it ends within 90 s on a quiet machine. */
+/** How much of everything is measured. `quick` is for a look: it takes about 90 s on a quiet machine. */
 export type Scale = {
   /** Calls of a path before it is measured: V8 compiles it well only after a thousand or more. */
   warmExecs: number;

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { ensureTemplateImage } from "#templates/build";
@@ -76,6 +76,9 @@ test("npm start works on the engine that DOCKER_HOST names, and what others run 
 test("an engine with files of its own is found out in one sentence, before anything is built on it, or not waited for", async () => {
   // It sees another folder than we do where sandboxes would dial in: so does one in a virtual machine.
   mkdirSync(runDir, { recursive: true, mode: 0o700 });
+  // The last host to leave would remove the folder, and with it the mount on it, in whatever namespace that is.
+  const kept = mkdtempSync(join(runDir, "test-"));
+  cleanUps.push(() => rmdirSync(kept));
   const elsewhere = await foreignEngine([
     ...["unshare", "--mount", "--propagation", "private"],
     ...["sh", "-c", `mount -t tmpfs elsewhere ${runDir} && exec "$@"`, "sh"],
