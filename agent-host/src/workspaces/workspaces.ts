@@ -120,7 +120,7 @@ export class Workspaces {
     throw new HostError("no_capacity", "This host keeps workspaces in memory; ask for a smaller diskMiB.");
   }
 
-  /** Gives an unused member a disk of another size, unless it has this one. Takes some 20 ms. */
+  /** Gives an unused member a disk of another size, unless it has this one. Takes some 70 ms. */
   async fit(member: Owner, diskMiB: number): Promise<void> {
     const { memberId } = member;
     if (this.#driver === "tmpfs" || this.#sizesMiB.get(memberId) === diskMiB) return;
