@@ -8,7 +8,6 @@ import { readUsage, type Usage } from "../../cgroup/usage.ts";
 import { type Engine, EngineError } from "../../engine/request.ts";
 import type { Finding } from "../../preflight/finding.ts";
 import { inspectMember } from "../../preflight/member.ts";
-import { SandboxdError } from "../../sandboxd/error.ts";
 import { listenForSandboxd } from "../../sandboxd/listen.ts";
 import type { UidClaims } from "../../uids/claim.ts";
 import type { WorkspaceMount, Workspaces } from "../../workspaces/workspaces.ts";
@@ -16,6 +15,7 @@ import type { Expectation, FoundMember, Member, MemberSpec, Runtime } from "../r
 import { containerConfig, label, type Slot } from "./container.ts";
 import type { MemberFolders } from "./folder.ts";
 import type { Architecture } from "./seccomp.ts";
+import { within } from "./within.ts";
 
 const engineDeadlineMs = 30_000;
 const dialDeadlineMs = 15_000;
@@ -237,15 +237,4 @@ export class DockerRuntime implements Runtime {
     this.#options.uids.sweep(alive);
     await this.#options.workspaces.sweep(alive);
   }
-}
-
-async function within<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new SandboxdError("deadline", "sandboxd did not dial in time.")),
-      deadlineMs,
-    );
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
