@@ -25,7 +25,7 @@ export class FakeSandbox {
   }
 
   metrics(nowMs: number): SandboxMetrics {
-    const { cpu, memoryMiB } = this.spec;
+    const { cpu, memoryMiB, diskMiB } = this.spec;
     const current: MetricsSample = {
       at: new Date(nowMs).toISOString(),
       cpuMs: 1,
@@ -34,9 +34,20 @@ export class FakeSandbox {
       processes: 1,
       readBytes: 0,
       writtenBytes: 0,
+      workspaceBytes: 0,
+      workspaceInodes: 1,
     };
     const memoryLimitBytes = memoryMiB * 2 ** 20;
-    return { cpu, memoryLimitBytes, processesLimit: 256, current, intervalSeconds: 5, history: [] };
+    return {
+      cpu,
+      memoryLimitBytes,
+      processesLimit: 256,
+      workspaceLimitBytes: diskMiB * 2 ** 20,
+      workspaceInodesLimit: 65_536,
+      current,
+      intervalSeconds: 5,
+      history: [],
+    };
   }
 
   run({ stdin, ...request }: ExecRequest | ProcessRequest): ExecResult {

@@ -4,14 +4,15 @@ import { type CgroupLimits, keepLimits, writeLimits } from "../../cgroup/limits.
 import { oomKills } from "../../cgroup/oom.ts";
 import { type CgroupPaths, cgroupPathsOf } from "../../cgroup/paths.ts";
 import { reclaim } from "../../cgroup/reclaim.ts";
-import { readUsage, type Usage } from "../../cgroup/usage.ts";
+import { readUsage } from "../../cgroup/usage.ts";
 import { type Engine, EngineError } from "../../engine/request.ts";
 import type { Finding } from "../../preflight/finding.ts";
 import { inspectMember } from "../../preflight/member.ts";
 import { listenForSandboxd } from "../../sandboxd/listen.ts";
 import type { UidClaims } from "../../uids/claim.ts";
+import { readWorkspaceUsage } from "../../workspaces/usage.ts";
 import type { WorkspaceMount, Workspaces } from "../../workspaces/workspaces.ts";
-import type { Expectation, FoundMember, Member, MemberSpec, Runtime } from "../runtime.ts";
+import type { Expectation, FoundMember, Member, MemberSpec, Runtime, Usage } from "../runtime.ts";
 import { containerConfig, label, type Slot } from "./container.ts";
 import type { MemberFolders } from "./folder.ts";
 import type { Architecture } from "./seccomp.ts";
@@ -224,7 +225,9 @@ export class DockerRuntime implements Runtime {
   }
 
   usage({ handle }: Pick<Member, "handle">): Usage {
-    return readUsage(this.#runningOf(handle).cgroup);
+    const { pid, cgroup } = this.#runningOf(handle);
+    // The control group comes last: while it is there, so was the process whose number is used before.
+    return { workspace: readWorkspaceUsage(pid), ...readUsage(cgroup) };
   }
 
   async inspect({ handle }: Pick<Member, "handle">, limits: CgroupLimits): Promise<Finding[]> {
