@@ -19,15 +19,12 @@ export async function requireCaller(
   scope: Scope,
 ): Promise<Ctx> {
   const key = await authenticate(deps, state.ctx, headers);
+  const { requestId, signal, background, note } = state.ctx;
+  const { tenantId, id: keyId, scopes, sandboxId } = key;
   const { templates, expiresAtMs, monthlyCapMicros, rate } = key;
-  const caller: Ctx = {
-    ...state.ctx,
-    tenantId: key.tenantId,
-    keyId: key.id,
-    scopes: key.scopes,
-    restrictions: { templates, expiresAtMs, monthlyCapMicros, rate },
-    sandboxId: key.sandboxId,
-  };
+  const restrictions = { templates, expiresAtMs, monthlyCapMicros, rate };
+  const base = { requestId, ...(signal && { signal }), background, note };
+  const caller: Ctx = { ...base, tenantId, keyId, scopes, restrictions, sandboxId };
   state.caller = caller;
   if (!key.scopes.includes(scope)) {
     throw new AppError("forbidden", `This API key does not have the scope ${scope}.`, { facts: { scope } });
