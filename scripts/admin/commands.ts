@@ -33,9 +33,9 @@ const keyColumns = [
   ["ID", "id"],
   ["NAME", "name"],
   ["PREFIX", "prefix"],
-  ["SCOPES", "scopes"],
   ["EXPIRES", "expiresAt"],
   ["LAST USED", "lastUsedAt"],
+  ["SCOPES", "scopes"],
 ] as const;
 const planColumns = [
   ["NAME", "name"],
