@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { fieldTag, frameType, portsSinceVersion } from "#contract/sandboxd";
-import { readFile } from "#host/sandboxd/download";
+import { readFile, readWhole } from "#host/sandboxd/download";
 import { deleteEntry, type ListPage, type ListRequest, listEntries } from "#host/sandboxd/entries";
 import { SandboxdError } from "#host/sandboxd/error";
 import { type ExecHandle, type ExecRequest, type ExecSink, startExec } from "#host/sandboxd/exec";
 import { envEntry } from "#host/sandboxd/exec-wire";
 import { FieldWriter } from "#host/sandboxd/fields";
-import type { FileRead, FileStat, ReadRequest, WriteRequest } from "#host/sandboxd/files";
+import type { FileRead, FileStat, ReadRequest, ShortFile, WriteRequest } from "#host/sandboxd/files";
 import { type Frame, violation } from "#host/sandboxd/frames";
 import type { Link } from "#host/sandboxd/link";
 import { connectPort, type PortRequest } from "#host/sandboxd/port";
@@ -35,6 +35,8 @@ export type SandboxdConnection = {
   configure(configuration: Configuration): Promise<void>;
   exec(request: ExecRequest, sink: ExecSink): ExecHandle;
   readFile(request: ReadRequest): Promise<FileRead>;
+  /** The same for a whole file, which comes as bytes when it is no longer than this. */
+  readWhole(path: string, bytesMax: number): Promise<FileRead | ShortFile>;
   writeFile(request: WriteRequest, body: AsyncIterable<Uint8Array>): Promise<FileStat>;
   list(request: ListRequest): Promise<ListPage>;
   delete(request: { path: string; isRecursive: boolean }): Promise<void>;
@@ -122,6 +124,7 @@ export function createConnection(link: Link, questions: Questions, hello: Hello)
     },
     exec: (request, sink) => startExec(link, request, sink),
     readFile: (request) => readFile(link, request),
+    readWhole: (path, bytesMax) => readWhole(link, path, bytesMax),
     writeFile: (request, body) => writeFile(link, request, body),
     list: (request) => listEntries(link, request),
     delete: (request) => deleteEntry(link, request),
