@@ -1,5 +1,6 @@
 import type * as z from "zod";
 import type { ErrorCode } from "./errors.ts";
+import type { RateClass } from "./rate.ts";
 
 export const scopes = [
   "sandbox:read",
@@ -23,8 +24,12 @@ export type ApiRow = {
   summary: string;
   /** `null` = open to everyone. */
   scope: Scope | null;
-  /** Tokens taken from the bucket of the tenant. */
+  /** Which of the tenant's buckets it draws from; `control` when absent. */
+  rateClass?: RateClass;
+  /** Tokens taken from that bucket. */
   tokens: number;
+  /** It costs its tokens as many times as this member of the body says; the first time before the body is read. */
+  tokensTimes?: string;
   query?: z.ZodType;
   body?: z.ZodType;
   /** The body is bytes, streamed and bounded by this, never parsed. */

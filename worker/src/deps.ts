@@ -12,6 +12,8 @@ import type { Log } from "./log.ts";
 import type { Recorder } from "./metrics/recorder.ts";
 import { agentHostProvider } from "./providers/agent-host/make.ts";
 import type { SandboxProvider } from "./providers/provider.ts";
+import type { RateLimiter } from "./ratelimit/limiter.ts";
+import { memoryLimiter } from "./ratelimit/memory.ts";
 import type { Passage } from "./sandboxes/ports.ts";
 import { type Catalog, makeCatalog } from "./templates/catalog.ts";
 
@@ -39,6 +41,7 @@ export type Deps = {
   isCheckingResults: boolean;
   adminKey: string;
   recorder: Recorder | undefined;
+  limiter: RateLimiter;
 };
 
 /** What the runtime gives; what is left out is the real thing. */
@@ -55,6 +58,7 @@ export type Runtime = {
   provider?: SandboxProvider;
   isCheckingResults?: boolean;
   recorder?: Recorder;
+  limiter?: RateLimiter;
 };
 
 /** Builds everything once per isolate, or once per test. */
@@ -88,5 +92,6 @@ export function makeDeps(runtime: Runtime): Deps {
     isCheckingResults: runtime.isCheckingResults ?? false,
     adminKey: config.adminKey,
     recorder: runtime.recorder,
+    limiter: runtime.limiter ?? memoryLimiter({ now, processes: config.processes }),
   };
 }

@@ -4,6 +4,7 @@ import type { KeyId, TenantId } from "#contract/ids";
 import { type KeyRate, TenantLimits } from "#contract/plan";
 import type { Db } from "../db/client.ts";
 import { keys, tenants } from "../db/schema.ts";
+import { ratesOf, type TenantRates } from "../ratelimit/rates.ts";
 
 export type KeyRow = typeof keys.$inferSelect;
 export type FoundKey = {
@@ -17,6 +18,7 @@ export type FoundKey = {
   plan: string;
   /** The plan's, with the tenant's overrides. */
   limits: TenantLimits;
+  rates: TenantRates;
   /** What restricts the key itself. */
   rate: KeyRate | null;
   templates: string[] | null;
@@ -34,6 +36,7 @@ export async function findKeyByHash(db: Db, hash: string): Promise<FoundKey | un
       lastUsedAtMs: keys.lastUsedAtMs,
       suspendedAtMs: tenants.suspendedAtMs,
       plan: tenants.plan,
+      overrides: tenants.overrides,
       limits: sql<string>`(SELECT limits FROM tenant_plans WHERE tenant_id = ${tenants.id})`,
       rate: keys.rate,
       templates: keys.templates,
@@ -41,8 +44,11 @@ export async function findKeyByHash(db: Db, hash: string): Promise<FoundKey | un
     .from(keys)
     .innerJoin(tenants, eq(tenants.id, keys.tenantId))
     .where(eq(keys.hash, hash));
-  const row = rows[0];
-  return row && { ...row, limits: TenantLimits.parse(JSON.parse(row.limits)) };
+  const [row] = rows;
+  if (!row) return undefined;
+  const { overrides, ...found } = row;
+  const limits = TenantLimits.parse(JSON.parse(row.limits));
+  return { ...found, limits, rates: ratesOf(limits, overrides) };
 }
 
 export async function insertKey(db: Db, tenantId: TenantId, row: Omit<KeyRow, "tenantId">): Promise<void> {

@@ -1,3 +1,4 @@
+import { api } from "#contract/api";
 import { hostCodeOf, type KeyId, type SandboxId } from "#contract/ids";
 import { portCaller, trafficTokenHeaders } from "#contract/ports";
 import type { Keyring } from "../auth/keyring.ts";
@@ -8,20 +9,22 @@ import { AppError, sandboxNotFound, toAppError, toProblem } from "../errors.ts";
 import type { Directory } from "../hosts/directory.ts";
 import { requireCaller } from "../middleware/caller.ts";
 import { type PortAddress, portAddressOf } from "../middleware/port-address.ts";
+import type { RateDeps } from "../middleware/rate-limit.ts";
 import type { HonoContext, RequestState } from "../middleware/state.ts";
 import type { PortPlace } from "../providers/provider.ts";
 import { isTrafficToken } from "../sandboxes/port-access.ts";
 import { type PortDeps, sendToPort } from "../sandboxes/ports.ts";
 import type { App } from "./mount.ts";
 
-type Deps = PortDeps & {
-  db: Db;
-  keyring: Keyring;
-  directory: Directory;
-  trafficKey: LazyKey;
-  sandboxDomain: string;
-  now: Clock;
-};
+type Deps = PortDeps &
+  RateDeps & {
+    db: Db;
+    keyring: Keyring;
+    directory: Directory;
+    trafficKey: LazyKey;
+    sandboxDomain: string;
+    now: Clock;
+  };
 type Target = Extract<PortAddress, { port: number }>;
 type Caller = { tenantId: PortPlace["tenantId"]; keyId: KeyId | null };
 
@@ -69,7 +72,7 @@ async function callerOf(deps: Deps, state: RequestState, id: SandboxId, headers:
       deps,
       state,
       new Headers({ authorization: `Bearer ${key}` }),
-      "exec",
+      api.usePort,
     );
     return { tenantId, keyId };
   }

@@ -12,11 +12,12 @@ import { openBytes, readJson } from "../middleware/body.ts";
 import { requireCaller } from "../middleware/caller.ts";
 import { answerProblem } from "../middleware/problem.ts";
 import { invalid, parseQuery, parseWith, withMetadata } from "../middleware/query.ts";
+import { limitTimes, type RateDeps } from "../middleware/rate-limit.ts";
 import type { HonoContext, HonoEnv } from "../middleware/state.ts";
 import type { FileBody } from "../providers/provider.ts";
 
 export type App = Hono<HonoEnv>;
-export type MountDeps = {
+export type MountDeps = RateDeps & {
   db: Db;
   keyring: Keyring;
   now: Clock;
@@ -81,7 +82,7 @@ export function mount<N extends ApiName>(app: App, deps: MountDeps, name: N, han
 async function inputOf(deps: MountDeps, row: ApiRow, c: HonoContext): Promise<AnyInput> {
   const state = c.get("state");
   const request = c.req.raw;
-  const ctx = row.scope === null ? state.ctx : await requireCaller(deps, state, request.headers, row.scope);
+  const ctx = row.scope === null ? state.ctx : await requireCaller(deps, state, request.headers, row);
   const authenticatedAtMs = deps.now();
   const id = row.path.includes("/:id") ? idOf(row, c) : undefined;
   const query = row.isProxy ? undefined : queryOf(row, request.url);
@@ -90,6 +91,7 @@ async function inputOf(deps: MountDeps, row: ApiRow, c: HonoContext): Promise<An
   let body: unknown;
   if (row.rawBodyMaxBytes !== undefined) body = openBytes(request, row.rawBodyMaxBytes);
   else if (row.body) body = parseWith(row.body, await readJson(request));
+  if (row.tokensTimes) await limitTimes(deps, state, row.tokensTimes, body);
   ctx.note("authMs", authenticatedAtMs - state.startedAtMs);
   ctx.note("parseMs", deps.now() - authenticatedAtMs);
   const asked = row.isIdempotent && { key, method: request.method, path: row.path, body };
