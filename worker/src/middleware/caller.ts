@@ -22,7 +22,9 @@ export async function requireCaller(
   row: Row,
 ): Promise<Ctx> {
   const key = await authenticate(deps, state.ctx, headers);
-  const caller: Ctx = { ...state.ctx, tenantId: key.tenantId, keyId: key.id, scopes: key.scopes };
+  const { requestId, signal, background, note } = state.ctx;
+  const { tenantId, id: keyId, scopes } = key;
+  const caller: Ctx = { requestId, ...(signal && { signal }), background, note, tenantId, keyId, scopes };
   state.caller = caller;
   await limitRate(deps, state, key, row);
   const { scope } = row;
