@@ -21,6 +21,7 @@ const ctx = () => ({
   // Verbs look at neither.
   keyId: "" as never,
   scopes: [],
+  limits: {} as never,
   background: h.deps.background,
   note: () => undefined,
 });

@@ -1,5 +1,6 @@
 import type { Scope } from "#contract/api";
 import type { KeyId, TenantId } from "#contract/ids";
+import type { TenantLimits } from "#contract/plan";
 
 export type Clock = () => number;
 
@@ -16,4 +17,10 @@ export type RequestCtx = {
   note: (name: string, value: string | number | boolean) => void;
 };
 
-export type Ctx = RequestCtx & { tenantId: TenantId; keyId: KeyId; scopes: readonly Scope[] };
+export type Ctx = RequestCtx & {
+  tenantId: TenantId;
+  keyId: KeyId;
+  scopes: readonly Scope[];
+  /** The tenant's, as they were when the key was last looked up. */
+  limits: TenantLimits;
+};

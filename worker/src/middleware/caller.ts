@@ -23,8 +23,17 @@ export async function requireCaller(
 ): Promise<Ctx> {
   const key = await authenticate(deps, state.ctx, headers);
   const { requestId, signal, background, note } = state.ctx;
-  const { tenantId, id: keyId, scopes } = key;
-  const caller: Ctx = { requestId, ...(signal && { signal }), background, note, tenantId, keyId, scopes };
+  const { tenantId, id: keyId, scopes, limits } = key;
+  const caller: Ctx = {
+    requestId,
+    ...(signal && { signal }),
+    background,
+    note,
+    tenantId,
+    keyId,
+    scopes,
+    limits,
+  };
   state.caller = caller;
   await limitRate(deps, state, key, row);
   const { scope } = row;

@@ -34,7 +34,7 @@ export function observe(deps: Deps): MiddlewareHandler<HonoEnv> {
     // Not `c.header`, which would copy the answer, its body included.
     c.res.headers.set(requestIdHeader, requestId);
     if (!state.isTenantsOwn) c.res.headers.set("cache-control", "no-store");
-    if (state.drawn) sayRate(c.res.headers, state.drawn.verdict);
+    if (state.drawn && !state.isTenantsOwn) sayRate(c.res.headers, state.drawn.verdict);
     const labels = { route: state.route, method: methodLabel(c.req.method), status: c.res.status };
     deps.recorder?.request(labels, (performance.now() - startedMs) / 1000);
     deps.log(eventOf(state, c.req.method, c.res.status, deps.now()));

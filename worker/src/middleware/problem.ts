@@ -33,7 +33,7 @@ export function answerProblem(c: HonoContext, thrown: unknown): Response {
 }
 
 /** Whole seconds: earlier would be too early. */
-function retryAfter({ facts }: AppError): number {
+export function retryAfter({ facts }: AppError): number {
   if (typeof facts?.retryAfterMs === "number") return Math.max(1, Math.ceil(facts.retryAfterMs / 1000));
   return Number(facts?.retryAfterSeconds ?? retryAfterSeconds);
 }
