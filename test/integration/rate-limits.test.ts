@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { scopes } from "#contract/api";
 import type { TenantLimits } from "#contract/plan";
 import { type RateClass, rateClasses } from "#contract/rate";
+import { testConfig } from "#test/support/config";
 import { type Harness, harness, problemOf } from "#test/support/harness";
 import { expectProblem } from "#test/support/problem";
 import { guardedRows, pathOf } from "#test/support/rows";
@@ -122,6 +123,22 @@ test("a batch larger than the whole bucket passes when the bucket is full", asyn
   expect((await create(key)).status).toBe(429);
   await wait(4_000);
   expect((await createBatch(key, 20)).status).toBe(201);
+});
+
+test("by host name, a sandbox takes so many visits without a key; who shows one draws on its tenant's data", async () => {
+  await h.heartbeat();
+  const { key } = await tenantWith({ requestsPerSecond: 1, burst: 3 });
+  const [one, other] = [await h.create({ publicPorts: true }, key), await h.create({}, key)];
+  h.provider.servers.set(8_000, () => new Response("hello"));
+  const visit = async (id: string, headers: Record<string, string> = {}) =>
+    h.app.request(`http://8000-${id}.${testConfig.sandboxDomain}/`, { headers });
+  expect(await passing(() => visit(one.id), 2_100)).toBe(2_000);
+  const refused = await visit(one.id);
+  expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "1"]);
+  expect((await visit(other.id)).status).not.toBe(429);
+  expect(await passing(() => visit(one.id, { authorization: `Bearer ${key}` }))).toBe(3);
+  h.clock.advance(1);
+  expect((await visit(one.id)).status).toBe(200);
 });
 
 test("A19: whatever address a request claims to come from, the key alone says whose it is", async () => {

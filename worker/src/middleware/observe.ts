@@ -36,6 +36,8 @@ export function observe(deps: Deps): MiddlewareHandler<HonoEnv> {
     if (!state.isTenantsOwn) c.res.headers.set("cache-control", "no-store");
     if (state.drawn && !state.isTenantsOwn) sayRate(c.res.headers, state.drawn.verdict);
     const labels = { route: state.route, method: methodLabel(c.req.method), status: c.res.status };
+    if (state.code === "rate_limited") deps.recorder?.refused(state.drawn?.draw.rateClass ?? "port");
+    else if (state.code === "too_many_streams") deps.recorder?.refused("streams");
     deps.recorder?.request(labels, (performance.now() - startedMs) / 1000);
     deps.log(eventOf(state, c.req.method, c.res.status, deps.now()));
   };
