@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { scopes } from "#contract/api";
 import type { TenantLimits } from "#contract/plan";
@@ -6,8 +7,11 @@ import { testConfig } from "#test/support/config";
 import { type Harness, harness, problemOf } from "#test/support/harness";
 import { expectProblem } from "#test/support/problem";
 import { guardedRows, pathOf } from "#test/support/rows";
+import { createApp } from "#worker/app";
 import { issueKey } from "#worker/auth/issue-key";
 import { revokeKey } from "#worker/auth/revoke-key";
+import { plans as planRows } from "#worker/db/schema";
+import type { Recorder } from "#worker/metrics/recorder";
 
 let h: Harness;
 let names = 0;
@@ -166,4 +170,37 @@ test("a refusal costs no read of the database, and a flood with a revoked key on
   expect(h.database.takeCount()).toBe(0);
   for (let i = 0; i < 500; i++) expect((await list(revoked.key)).status).toBe(401);
   expect(h.database.takeCount()).toBe(1);
+});
+
+test("the page on limits has the rates of the plans as they come", async () => {
+  const page = readFileSync(new URL("../../docs/limits.md", import.meta.url), "utf8");
+  const plans = await h.deps.db.select().from(planRows);
+  expect(plans.length).toBeGreaterThan(2);
+  const pair = (...counts: number[]) => counts.map((count) => count.toLocaleString("en")).join(", ");
+  for (const { name, definition } of plans) {
+    const { limits } = definition;
+    const cells = [
+      `\`${name}\``,
+      pair(limits.requestsPerSecond, limits.burst),
+      pair(limits.dataRequestsPerSecond, limits.dataBurst),
+      pair(limits.createsPerSecond, limits.createBurst),
+      pair(limits.openStreams),
+    ];
+    expect(page).toContain(`| ${cells.join(" | ")} |`);
+  }
+});
+
+test("what is refused is counted by its class", async () => {
+  const counted: string[] = [];
+  const recorder: Recorder = {
+    request: () => undefined,
+    refused: (of) => void counted.push(of),
+    text: async () => "",
+  };
+  const app = createApp({ ...h.deps, recorder });
+  const { key } = await tenantWith({ requestsPerSecond: 1, burst: 1 });
+  const ask = () => app.request("/v1/sandboxes", { headers: { "x-api-key": key } });
+  await ask();
+  await ask();
+  expect(counted).toEqual(["control"]);
 });

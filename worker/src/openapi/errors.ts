@@ -11,6 +11,7 @@ export function errorsOf(row: ApiRow): ErrorCode[] {
     for (const code of more) codes.add(code);
   };
   if (row.scope !== null) add("unauthenticated", "forbidden", "unavailable");
+  if (row.tokens > 0) add("rate_limited");
   if (row.scope !== null && row.method !== "get") add("conflict");
   if (row.body) add("invalid_json");
   if (row.body || row.rawBodyMaxBytes !== undefined)

@@ -21,7 +21,9 @@ export function operationOf(name: string, row: ApiRow, write: Write): JsonObject
     operationId: name,
     tags: [tagOf(row)],
     summary: row.summary,
-    ...(row.scope !== null && { description: `Needs a key with the scope \`${row.scope}\`.` }),
+    ...(row.scope !== null && {
+      description: `Needs a key with the scope \`${row.scope}\`. ${costOf(row)}`.trim(),
+    }),
     security: row.scope === null ? [] : [{ bearer: [] }, { apiKey: [] }],
     ...(parameters.length > 0 && { parameters }),
     ...(requestBody && { requestBody }),
@@ -99,10 +101,23 @@ function requestBodyOf(row: ApiRow, write: Write): JsonObject | undefined {
   return { required: true, content: { "application/json": content } };
 }
 
+/** What it takes from the bucket of its class. */
+function costOf({ tokens, tokensTimes, rateClass = "control" }: ApiRow): string {
+  if (tokens === 0) return "";
+  const times = tokensTimes === undefined ? "" : ` times \`${tokensTimes}\``;
+  return `Takes ${tokens} ${tokens === 1 ? "token" : "tokens"}${times} of the class \`${rateClass}\`.`;
+}
+
 const requestIdOnly = { "X-Request-Id": { $ref: "#/components/headers/RequestId" } };
 
+const rateFields = {
+  "RateLimit-Policy": { $ref: "#/components/headers/RateLimitPolicy" },
+  RateLimit: { $ref: "#/components/headers/RateLimit" },
+};
+
 function successOf(row: ApiRow, write: Write): JsonObject {
-  if (row.status === 204) return { description: "Done; there is nothing to say.", headers: requestIdOnly };
+  const headers = { ...requestIdOnly, ...(row.tokens > 0 && rateFields) };
+  if (row.status === 204) return { description: "Done; there is nothing to say.", headers };
   const example = row.example?.result as Json | undefined;
   const content: JsonObject = row.result
     ? {
@@ -113,7 +128,7 @@ function successOf(row: ApiRow, write: Write): JsonObject {
         ...(row.orStream && { [eventStreamType]: {} }),
       }
     : { [row.resultType ?? bytesType]: {} };
-  return { description: row.status === 201 ? "Made." : "Done.", headers: requestIdOnly, content };
+  return { description: row.status === 201 ? "Made." : "Done.", headers, content };
 }
 
 function problemsOf(row: ApiRow, write: Write): JsonObject {
@@ -128,6 +143,7 @@ function problemsOf(row: ApiRow, write: Write): JsonObject {
           ...(codes.some((code) => errorTable[code].retryable) && {
             "Retry-After": { $ref: "#/components/headers/RetryAfter" },
           }),
+          ...(codes.includes("rate_limited") && rateFields),
         },
         content: {
           "application/problem+json": {
