@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { scopes } from "#contract/api";
-import type { TenantLimits } from "#contract/plan";
+import type { LimitOverrides } from "#contract/plan";
 import { type RateClass, rateClasses } from "#contract/rate";
 import { testConfig } from "#test/support/config";
 import { type Harness, harness, problemOf } from "#test/support/harness";
 import { expectProblem } from "#test/support/problem";
-import { guardedRows, pathOf } from "#test/support/rows";
+import { everyIdIs, guardedRows, pathOf } from "#test/support/rows";
 import { createApp } from "#worker/app";
 import { issueKey } from "#worker/auth/issue-key";
 import { revokeKey } from "#worker/auth/revoke-key";
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => h.close());
 
-const tenantWith = (limits: Partial<TenantLimits>) => h.tenant(`limited-${names++}`, scopes, limits);
+const tenantWith = (limits: LimitOverrides) => h.tenant(`limited-${names++}`, scopes, limits);
 const list = (key: string, headers: Record<string, string> = {}) =>
   h.send("GET", "/v1/sandboxes", { key, headers });
 const create = (key: string) => h.send("POST", "/v1/sandboxes", { key, json: {} });
@@ -39,11 +39,18 @@ async function passing(ask: () => Promise<Response>, count = 50): Promise<number
   return count;
 }
 
-describe.each(guardedRows)("%s", (_name, row) => {
+const drawing = guardedRows.filter(([, row]) => row.tokens > 0);
+
+test("every call of a tenant draws on a bucket, and none of an operator", () => {
+  const others = guardedRows.filter(([, row]) => row.scope !== "operator");
+  expect(drawing.map(([name]) => name)).toEqual(others.map(([name]) => name));
+});
+
+describe.each(drawing)("%s", (_name, row) => {
   test("over the limit is 429 that says when to come back, before the scope and the body are looked at", async () => {
     const { tenantId } = await tenantWith({ requestsPerSecond: 0.4, burst: 1 });
     const { key } = await issueKey(h.deps, { tenantId, name: "narrow", scopes: [] });
-    const path = pathOf(row, { sandboxId: "none", runId: "none", processId: "1", sessionId: "1" });
+    const path = pathOf(row, everyIdIs("none"));
     const send = () =>
       h.send(row.method.toUpperCase(), path, { key, ...(row.method !== "get" && { body: "{" }) });
     // The scope is missing; that it is asked for is what the first token buys.

@@ -22,6 +22,8 @@ const ctx = () => ({
   keyId: "" as never,
   scopes: [],
   limits: {} as never,
+  restrictions: { templates: null, expiresAtMs: null, monthlyCapMicros: null, rate: null },
+  sandboxId: null,
   background: h.deps.background,
   note: () => undefined,
 });

@@ -2,7 +2,7 @@ import { type Scope, scopes } from "#contract/api";
 import type { Problem } from "#contract/errors";
 import { type Heartbeat, HeartbeatReply, type HostIdentity } from "#contract/host";
 import type { TenantId } from "#contract/ids";
-import type { TenantLimits } from "#contract/plan";
+import type { LimitOverrides } from "#contract/plan";
 import { Sandbox } from "#contract/sandbox";
 import { fakeClock } from "#test/fakes/clock";
 import { FakeProvider } from "#test/fakes/provider";
@@ -53,7 +53,7 @@ export async function harness(options: { maxSandboxes?: number; hosts?: number }
   const [host] = hosts;
   if (!host) throw new Error("A harness has at least one host.");
 
-  async function tenant(name: string, granted: readonly Scope[] = scopes, limits?: Partial<TenantLimits>) {
+  async function tenant(name: string, granted: readonly Scope[] = scopes, limits?: LimitOverrides) {
     const tenantId = await createTenant(deps, {
       name,
       plan: "scale",
@@ -96,6 +96,7 @@ export async function harness(options: { maxSandboxes?: number; hosts?: number }
     host,
     hosts,
     ...me,
+    adminKey: testConfig.adminKey,
     tenant,
     heartbeat,
     send,

@@ -10,6 +10,10 @@ export const scopes = [
   "files:write",
   "runs:read",
   "runs:write",
+  "keys:read",
+  "keys:write",
+  "usage:read",
+  "audit:read",
 ] as const;
 export type Scope = (typeof scopes)[number];
 
@@ -17,16 +21,16 @@ export type Scope = (typeof scopes)[number];
 export type ApiRow = {
   method: "get" | "post" | "put" | "patch" | "delete";
   /**
-   * `:id` stands for a sandbox id, `:execId` for a command's, `:processId` and `:sessionId` for a process'; a `*` at
-   * the end for any path, or none.
+   * `:id` stands for the id of what the folder before it names (`resources`), `:execId` for a command's, `:processId`
+   * and `:sessionId` for a process'; a `*` at the end for any path, or none.
    */
   path: string;
   summary: string;
-  /** `null` = open to everyone. */
-  scope: Scope | null;
+  /** `null` = open to everyone; `operator` = not a tenant's at all, but for the holder of the admin key. */
+  scope: Scope | "operator" | null;
   /** Which of the tenant's buckets it draws from; `control` when absent. */
   rateClass?: RateClass;
-  /** Tokens taken from that bucket. */
+  /** Tokens taken from that bucket; operators have none. */
   tokens: number;
   /** It costs its tokens as many times as this member of the body says; the first time before the body is read. */
   tokensTimes?: string;
@@ -42,6 +46,8 @@ export type ApiRow = {
   orStream?: true;
   /** What bytes are; `application/octet-stream` when absent. */
   resultType?: string;
+  /** It hands out what would outlive a sandbox's token, so such a token is not enough. */
+  isForKeysOnly?: true;
   /** Any method, query, headers and body are passed on, and the answer is whatever comes back; a WebSocket too. */
   isProxy?: true;
   status: number;

@@ -32,6 +32,7 @@ export type Deps = {
   provider: SandboxProvider;
   defaults: Config["defaults"];
   retentionMs: number;
+  tenantGraceMs: number;
   sandboxDomain: string;
   isPublicHttps: boolean;
   passage: Passage;
@@ -85,6 +86,7 @@ export function makeDeps(runtime: Runtime): Deps {
     provider: runtime.provider ?? agentHostProvider({ hostKeys, now, fetch: call }),
     defaults: config.defaults,
     retentionMs: config.retentionMs,
+    tenantGraceMs: config.tenantGraceMs,
     sandboxDomain: config.sandboxDomain,
     isPublicHttps: config.isPublicHttps,
     passage: runtime.passage ?? edgePassage,

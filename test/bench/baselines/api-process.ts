@@ -1,7 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { scopes } from "#contract/api";
 import { newSandboxId, type SandboxId } from "#contract/ids";
-import type { TenantLimits } from "#contract/plan";
+import type { LimitOverrides } from "#contract/plan";
 import { createApp } from "#worker/app";
 import { issueKey } from "#worker/auth/issue-key";
 import { trackBackground } from "#worker/background";
@@ -39,7 +39,7 @@ async function main(): Promise<void> {
   const config = testConfig;
   const deps = makeDeps({ client, config, log, background, provider, recorder: nodeRecorder() });
   const host = await registerHost(deps, "http://127.0.0.1:1");
-  const keyOf = async (name: string, limits: Partial<TenantLimits>) => {
+  const keyOf = async (name: string, limits: LimitOverrides) => {
     const tenantId = await createTenant(deps, { name, plan: "scale", limits });
     return (await issueKey(deps, { tenantId, name, scopes })).key;
   };

@@ -1,4 +1,4 @@
-import type { TenantLimits } from "#contract/plan";
+import type { LimitOverrides, TenantLimits } from "#contract/plan";
 import type { Rate, RateClass } from "#contract/rate";
 
 export type TenantRates = Record<RateClass, Rate>;
@@ -8,7 +8,7 @@ export type TenantRates = Record<RateClass, Rate>;
  * @param limits its plan's with its overrides
  * @param overrides its own alone: a rate for all calls that is said without one for a class holds for that class too
  */
-export function ratesOf(limits: TenantLimits, overrides: Partial<TenantLimits>): TenantRates {
+export function ratesOf(limits: TenantLimits, overrides: LimitOverrides): TenantRates {
   const { requestsPerSecond: perSecond, burst: capacity } = overrides;
   return {
     control: { perSecond: limits.requestsPerSecond, capacity: limits.burst },

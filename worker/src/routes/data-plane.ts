@@ -1,13 +1,14 @@
 import { api } from "#contract/api";
 import { hostCodeOf, type KeyId, type SandboxId } from "#contract/ids";
 import { portCaller, trafficTokenHeaders } from "#contract/ports";
+import { tokenPattern } from "#contract/token";
 import type { Keyring } from "../auth/keyring.ts";
 import type { Clock, Ctx, RequestCtx } from "../context.ts";
 import type { LazyKey } from "../crypto.ts";
 import type { Db } from "../db/client.ts";
 import { AppError, sandboxNotFound, toAppError, toProblem } from "../errors.ts";
 import type { Directory } from "../hosts/directory.ts";
-import { requireCaller } from "../middleware/caller.ts";
+import { confine, requireCaller } from "../middleware/caller.ts";
 import { type PortAddress, portAddressOf } from "../middleware/port-address.ts";
 import { retryAfter } from "../middleware/problem.ts";
 import type { RateDeps } from "../middleware/rate-limit.ts";
@@ -66,17 +67,18 @@ async function serve(deps: Deps, state: RequestState, target: Target, request: R
   return tunneling(deps, caller.ctx, (onEnd) => sendToPort(deps, state.ctx, place, { ...wish, onEnd }));
 }
 
-const ourKey = /^(?:bearer )?(e2b_[0-9a-f]{40})$/i;
+const ours = new RegExp(`^(?:bearer )?(e2b_[0-9a-f]{40}|${tokenPattern.source})$`, "i");
 
-/** A key, or the sandbox's token, or nothing; a wrong one is refused, since it was meant to open something. */
+/** A key, or a token of the sandbox, or nothing; a wrong one is refused, since it was meant to open something. */
 async function callerOf(deps: Deps, state: RequestState, id: SandboxId, headers: Headers): Promise<Caller> {
   const keys = ["authorization", "x-api-key"].flatMap(
-    (name) => ourKey.exec(headers.get(name) ?? "")?.[1] ?? [],
+    (name) => ours.exec(headers.get(name) ?? "")?.[1] ?? [],
   );
   const [key] = keys;
   if (key !== undefined) {
     const shown = new Headers({ authorization: `Bearer ${key}` });
     const ctx = await requireCaller(deps, state, shown, api.usePort);
+    confine(ctx, {}, id);
     return { tenantId: ctx.tenantId, keyId: ctx.keyId, ctx };
   }
   deps.portVisits.take(id);
