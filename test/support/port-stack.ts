@@ -68,7 +68,12 @@ export async function portStack(options: { portAnswerMs?: number; maxConnections
     verify,
     openPorts,
     streams: new ExecStreams(),
-    metrics: createHostMetrics({ pools: () => [], allocated: () => 0, freeMemoryMiB: () => 1 }),
+    metrics: createHostMetrics({
+      pools: () => [],
+      allocated: () => 0,
+      freeMemoryMiB: () => 1,
+      usage: () => ({ events: 0, bytes: 0, ageSeconds: 0 }),
+    }),
     sampler: new Sampler({ ...machine.deps, now, monotonic: () => performance.now() }),
     onExecEnd: () => undefined,
     onSilent: () => undefined,

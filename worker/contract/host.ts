@@ -4,6 +4,7 @@ import { ArchiveQuery, FileQuery } from "./files.ts";
 import { HostCode, HostId, KeyId, SandboxId, TenantId } from "./ids.ts";
 import { EndReason, TemplateName } from "./sandbox.ts";
 import { EnvVars } from "./text.ts";
+import { SandboxBudget } from "./usage.ts";
 
 /**
  * How long a host keeps a connection that nobody uses. Whoever calls hosts gives its own up sooner: a request that meets
@@ -27,6 +28,8 @@ export const HostCreate = z.strictObject({
   publicPorts: z.boolean(),
   /** Absolute, so that a retried create cannot lengthen a life. */
   expiresAtMs: z.int(),
+  /** A cap of the sandbox's own: it is ended before it costs more. */
+  budget: SandboxBudget.optional(),
 });
 export type HostCreate = z.infer<typeof HostCreate>;
 

@@ -6,6 +6,8 @@ export type HostFacts = {
   /** Sandboxes handed out. */
   allocated: () => number;
   freeMemoryMiB: () => number;
+  /** What was metered and not taken yet. */
+  usage: () => { events: number; bytes: number; ageSeconds: number };
 };
 
 /** A command takes about a millisecond, a cold start two hundred of them. */
@@ -50,7 +52,7 @@ export function createHostMetrics(facts: HostFacts) {
 }
 
 /** Read when somebody asks, so that they cost nothing in between. */
-function gaugesOf({ pools, allocated, freeMemoryMiB }: HostFacts, registers: Metrics[]): void {
+function gaugesOf({ pools, allocated, freeMemoryMiB, usage }: HostFacts, registers: Metrics[]): void {
   new Gauge({
     name: "sandgate_pool_members",
     help: "Warm sandboxes by template and state.",
@@ -89,4 +91,12 @@ function gaugesOf({ pools, allocated, freeMemoryMiB }: HostFacts, registers: Met
     });
   simple("sandgate_sandboxes", "Sandboxes that are handed out.", allocated);
   simple("sandgate_free_memory_bytes", "Memory that may still be promised.", () => freeMemoryMiB() * 2 ** 20);
+  simple(
+    "sandgate_usage_outbox_events",
+    "Intervals that were metered and not taken yet.",
+    () => usage().events,
+  );
+  simple("sandgate_usage_outbox_bytes", "Disk that the usage outbox takes.", () => usage().bytes);
+  const ageHelp = "Time since the end of the oldest interval that was not taken yet; 0 when there is none.";
+  simple("sandgate_usage_outbox_age_seconds", ageHelp, () => usage().ageSeconds);
 }

@@ -2,20 +2,24 @@ import type { Logger } from "pino";
 import type { Lease, LeaseStore } from "../leases/store.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Expectation, FoundMember, Member, Runtime } from "../runtime/runtime.ts";
+import { elapsedAtDeath, type FinishDeadDeps } from "../usage/finish-dead.ts";
+import type { UsageMeter } from "../usage/meter.ts";
 import { type EndDeps, endSandbox } from "./end.ts";
 import { keepLimitsOf } from "./keep-limits.ts";
 import type { Registry } from "./registry.ts";
 import { removeLeftover, sweepTraces } from "./sweep.ts";
 
-export type RecoverDeps = EndDeps & {
-  runtime: Pick<Runtime, "list" | "adopt" | "remove" | "sweep" | "kill" | "keepLimits">;
-  leases: LeaseStore;
-  pool: Pool;
-  registry: Registry;
-  /** Digests of the templates this host serves now; warm members of older ones are not kept. */
-  currentDigests: ReadonlySet<string>;
-  log: Logger;
-};
+export type RecoverDeps = EndDeps &
+  FinishDeadDeps & {
+    runtime: Pick<Runtime, "list" | "adopt" | "remove" | "sweep" | "kill" | "keepLimits">;
+    meter: UsageMeter;
+    leases: LeaseStore;
+    pool: Pool;
+    registry: Registry;
+    /** Digests of the templates this host serves now; warm members of older ones are not kept. */
+    currentDigests: ReadonlySet<string>;
+    log: Logger;
+  };
 
 export type Verdict = "adopt_lease" | "adopt_warm" | "destroy";
 
@@ -39,19 +43,23 @@ export async function recover(
 ): Promise<{ leased: number; warm: number; destroyed: number }> {
   const found = await deps.runtime.list();
   const leases = new Map(deps.leases.leases().map((lease) => [lease.memberId, lease]));
+  deps.meter.keepOnly([...leases.values()]);
   const counts = { leased: 0, warm: 0, destroyed: 0 };
+  /** Since the lease began, by member. */
+  const diedAfterMs = new Map<string, number>();
   await Promise.all(
     found.map(async (member) => {
-      const outcome = await recoverOne(deps, member, leases.get(member.memberId));
+      const outcome = await recoverOne(deps, member, leases.get(member.memberId), diedAfterMs);
       counts[outcome]++;
     }),
   );
   const known = new Set(deps.registry.all().map((live) => live.lease.sandboxId));
   for (const lease of leases.values()) {
-    if (!known.has(lease.sandboxId)) {
-      const { sandboxId, generation } = lease;
-      deps.leases.end({ sandboxId, generation, endReason: "crashed", endedAtMs: deps.now() });
-    }
+    if (known.has(lease.sandboxId)) continue;
+    const { sandboxId, generation, memberId } = lease;
+    deps.meter.finish(lease, diedAfterMs.get(memberId) ?? (await elapsedAtDeath(deps, lease, undefined)));
+    deps.leases.end({ sandboxId, generation, endReason: "crashed", endedAtMs: deps.now() });
+    deps.meter.forget(lease);
   }
   await sweepTraces(deps, await deps.runtime.list());
   return counts;
@@ -61,6 +69,7 @@ async function recoverOne(
   deps: RecoverDeps,
   found: FoundMember,
   lease: Lease | undefined,
+  diedAfterMs: Map<string, number>,
 ): Promise<"leased" | "warm" | "destroyed"> {
   const verdict = verdictOn(found, lease, deps.currentDigests);
   if (verdict !== "destroy") {
@@ -74,7 +83,15 @@ async function recoverOne(
       return "warm";
     }
   }
+  if (!lease) {
+    await removeLeftover(deps, found);
+    return "destroyed";
+  }
+  // Asked while the container is there to be asked about.
+  const diedAlready = found.isRunning ? undefined : await elapsedAtDeath(deps, lease, found);
+  deps.meter.read({ lease, member: found });
   await removeLeftover(deps, found);
+  diedAfterMs.set(found.memberId, diedAlready ?? deps.meter.elapsedMs(lease));
   return "destroyed";
 }
 
