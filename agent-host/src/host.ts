@@ -75,6 +75,7 @@ export async function composeHost(
     allocated: () => registry.size,
     freeMemoryMiB: room.freeMemoryMiB,
     usage: usage.facts,
+    workspaces: () => sampler.workspaces(),
   });
   const sampler = new Sampler({
     registry,

@@ -160,7 +160,7 @@ test("a stream keeps to its own timeout, and to the size that was asked for", as
   expect(last.json).toMatchObject({ exitCode: 0, truncated: { stdout: true, stderr: false } });
 });
 
-test("a reader who stops blocks the program, and no process of ours grows", async () => {
+test("F21: a reader who stops blocks the program, and no process of ours grows", async () => {
   const box = await otherBox();
   const printing = `
 import os
@@ -169,9 +169,11 @@ for i in range(10**9):
     open("/tmp/progress", "w").write(str(i))`;
   const progress = async () => Number((await stack.api.exec(box, "cat /tmp/progress")).stdout);
   const rss = () => residentBytes(stack.agentHost.pid) + residentBytes(stack.controlPlane.pid);
+  const hostBefore = residentBytes(stack.agentHost.pid);
   const { events, disconnect } = await stack.api.stream(box, { command: ["python3", "-c", printing] });
   await events.next();
   await sleep(1_500);
+  expect(residentBytes(stack.agentHost.pid) - hostBefore).toBeLessThan(50 * 1024 * 1024);
   const [before, stopped] = [rss(), await progress()];
   await sleep(1_500);
   expect(await progress()).toBe(stopped);
@@ -181,7 +183,7 @@ for i in range(10**9):
   disconnect();
 });
 
-test("a command goes on without its reader, unless it was to end with them", async () => {
+test("F20: a command goes on without its reader, unless it was to end with them", async () => {
   const count = (box: string) => stack.api.exec(box, "pgrep -c sleep || true");
   const box = await otherBox();
   const kept = await stack.api.stream(box, { command: "echo up; sleep 30" });
@@ -227,7 +229,7 @@ test("a stream ends with an error when its sandbox is killed, and when its lifet
   });
 });
 
-test("a stream ends with exec_lost when its host dies", async () => {
+test("F1: a stream ends with exec_lost when its host dies", async () => {
   const { events } = await stack.api.stream(id, { command: "while :; do echo tick; sleep 0.01; done" });
   await events.next();
   await stack.kill("agentHost");

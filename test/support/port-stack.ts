@@ -62,6 +62,7 @@ export async function portStack(options: { portAnswerMs?: number; maxConnections
     now: Date.now,
   };
   const openPorts = new OpenPorts(now, options.maxConnections);
+  const sampler = new Sampler({ ...machine.deps, now, monotonic: () => performance.now() });
   const door = {
     ...machine.deps,
     now,
@@ -73,8 +74,9 @@ export async function portStack(options: { portAnswerMs?: number; maxConnections
       allocated: () => 0,
       freeMemoryMiB: () => 1,
       usage: () => ({ events: 0, bytes: 0, ageSeconds: 0 }),
+      workspaces: () => sampler.workspaces(),
     }),
-    sampler: new Sampler({ ...machine.deps, now, monotonic: () => performance.now() }),
+    sampler,
     onExecEnd: () => undefined,
     onSilent: () => undefined,
     health: () => ({ pools: [], allocated: 0, max: 1, isDraining: false }),

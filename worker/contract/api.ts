@@ -37,6 +37,8 @@ const exampleSample = {
   processes: 3,
   readBytes: 0,
   writtenBytes: 4096,
+  workspaceBytes: 4096,
+  workspaceInodes: 12,
 };
 
 export { type ApiRow, type Scope, scopes } from "./api-row.ts";
@@ -177,6 +179,8 @@ export const api = {
         cpu: 1,
         memoryLimitBytes: 268435456,
         processesLimit: 256,
+        workspaceLimitBytes: 1040580608,
+        workspaceInodesLimit: 65536,
         current: exampleSample,
         intervalSeconds: 5,
         history: [exampleSample],

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry as Metrics } from "prom-client";
 import type { PoolHealth } from "#contract/host";
+import type { WorkspaceUsage } from "../workspaces/usage.ts";
 
 export type HostFacts = {
   pools: () => PoolHealth[];
@@ -8,6 +9,7 @@ export type HostFacts = {
   freeMemoryMiB: () => number;
   /** What was metered and not taken yet. */
   usage: () => { events: number; bytes: number; ageSeconds: number };
+  workspaces: () => WorkspaceUsage & { full: number };
 };
 
 /** A command takes about a millisecond, a cold start two hundred of them. */
@@ -52,7 +54,10 @@ export function createHostMetrics(facts: HostFacts) {
 }
 
 /** Read when somebody asks, so that they cost nothing in between. */
-function gaugesOf({ pools, allocated, freeMemoryMiB, usage }: HostFacts, registers: Metrics[]): void {
+function gaugesOf(
+  { pools, allocated, freeMemoryMiB, workspaces, usage }: HostFacts,
+  registers: Metrics[],
+): void {
   new Gauge({
     name: "sandgate_pool_members",
     help: "Warm sandboxes by template and state.",
@@ -90,6 +95,13 @@ function gaugesOf({ pools, allocated, freeMemoryMiB, usage }: HostFacts, registe
       },
     });
   simple("sandgate_sandboxes", "Sandboxes that are handed out.", allocated);
+  const ofWorkspaces = (name: string, help: string, field: keyof ReturnType<typeof workspaces>) =>
+    simple(name, help, () => workspaces()[field]);
+  ofWorkspaces("sandgate_workspace_used_bytes", "What all workspaces hold.", "bytes");
+  ofWorkspaces("sandgate_workspace_limit_bytes", "What all workspaces may hold.", "limitBytes");
+  ofWorkspaces("sandgate_workspace_used_inodes", "Files and folders in all workspaces.", "inodes");
+  ofWorkspaces("sandgate_workspace_limit_inodes", "Files and folders that all may hold.", "inodesLimit");
+  ofWorkspaces("sandgate_workspaces_full", "Workspaces that are 95 % full, in bytes or in files.", "full");
   simple("sandgate_free_memory_bytes", "Memory that may still be promised.", () => freeMemoryMiB() * 2 ** 20);
   simple(
     "sandgate_usage_outbox_events",
