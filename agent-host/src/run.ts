@@ -65,6 +65,8 @@ async function open(host: Host, hurry: AbortSignal): Promise<RunningHost> {
   const digests = new Set(config.prepared.templates.map(({ digest }) => digest));
   await host.workspaces.open(host.disk);
   const recovered = await recover({ ...host, ...host.usage, currentDigests: digests });
+  // What was adopted has been seen to live, and may have spent its budget meanwhile; the pool may take a minute to fill.
+  host.usage.tick(host.registry.all());
   if (recovered.leased + recovered.warm + recovered.destroyed > 0) log.info(recovered, "recovered");
   const onReady = (template: string, image: string) => host.pool.setImage(template, image);
   await makeImagesReady({ ...host, onReady }, config.prepared.templates);

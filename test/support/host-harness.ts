@@ -110,7 +110,7 @@ export function hostHarness(options: Options = {}) {
     /** The one template's pool, as an operator sees it. */
     shelf: () => pool.state()[0] as PoolHealth,
     create: (over: Partial<HostCreate> = {}) => createSandbox(deps, hostCreate(clock.nowMs, over)),
-    recover: () => recover({ ...deps, ...usage, currentDigests: new Set([baseTemplate.digest]) }),
+    recover: () => recover(Object.assign(deps, { ...usage, currentDigests: new Set([baseTemplate.digest]) })),
     /** What `kill -9` leaves is what is on the disk: from now on this host reacts to nothing. */
     crash(): void {
       usage.close();

@@ -56,7 +56,9 @@ export function meteredMachine({ startMs = Date.UTC(2030, 0, 1, 10, 10), outboxM
       await meanwhile();
       host = hostHarness({ ...options, folder });
       everyone.push(host);
-      return host.recover();
+      const recovered = await host.recover();
+      host.usage.tick(host.registry.all());
+      return recovered;
     },
     /** Everything that has been metered and not been taken, oldest first. */
     events: (): UsageEvent[] => host.usage.outbox.peek(100_000)?.events ?? [],

@@ -94,6 +94,7 @@ export class Outbox {
 
   /** The oldest events that are not acknowledged, so many at most; `undefined` when there are none. */
   peek(max: number): Batch | undefined {
+    if (this.#pending === 0) return undefined;
     const events: UsageEvent[] = [];
     let upTo = this.#acknowledged;
     for (let at: Position | undefined = upTo; at && events.length < max; ) {

@@ -33,6 +33,7 @@ export class Segments {
   /** Files that were written to and not synced since, but for the current one. */
   #unsynced: number[] = [];
   #isSynced = true;
+  #isClosed = false;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -59,6 +60,7 @@ export class Segments {
 
   /** Begins a new file, unless the current one is still empty. @throws Error when the disk takes none */
   roll(): void {
+    if (this.#isClosed) throw new Error("The files are closed; another process may have them.");
     if (this.#fd !== undefined && this.currentBytes === 0) return;
     const number = (this.#segments.at(-1)?.number ?? 0) + 1;
     const fd = openSync(join(this.#folder, name(number)), "ax", 0o600);
@@ -135,6 +137,7 @@ export class Segments {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const fd of this.#unsynced.splice(0)) closeSync(fd);
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;

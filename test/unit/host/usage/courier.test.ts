@@ -45,7 +45,7 @@ function outage() {
   return { outbox, control, courier };
 }
 
-const sandboxes = Array.from({ length: 40 }, () => newSandboxId(code));
+const sandboxes = Array.from({ length: 20 }, () => newSandboxId(code));
 
 /** A minute of every sandbox. */
 function appendMinute(outbox: Outbox, sequence: number): string[] {
@@ -93,9 +93,9 @@ test("an hour without a control plane loses nothing: all of it comes, oldest fir
 test("a host that stops hands over what it can, and no longer than it was given", async () => {
   const { outbox, control, courier } = outage();
   control.isAway = false;
-  for (let n = 1; n <= 30; n++) appendMinute(outbox, n);
+  for (let n = 1; n <= 60; n++) appendMinute(outbox, n);
   vi.useRealTimers();
   await courier.stop(5_000);
-  expect(control.seen).toHaveLength(30 * sandboxes.length);
+  expect(control.seen).toHaveLength(60 * sandboxes.length);
   outbox.close();
 });
