@@ -64,7 +64,7 @@ async function open(host: Host, hurry: AbortSignal): Promise<RunningHost> {
   const { config, log } = host;
   const digests = new Set(config.prepared.templates.map(({ digest }) => digest));
   await host.workspaces.open(host.disk);
-  const recovered = await recover({ ...host, ...host.usage, currentDigests: digests });
+  const recovered = await recover({ ...host, ...host.usage, ...execEventsOf(host), currentDigests: digests });
   // What was adopted has been seen to live, and may have spent its budget meanwhile; the pool may take a minute to fill.
   host.usage.tick(host.registry.all());
   if (recovered.leased + recovered.warm + recovered.destroyed > 0) log.info(recovered, "recovered");
@@ -89,6 +89,16 @@ async function open(host: Host, hurry: AbortSignal): Promise<RunningHost> {
   return { url, findings, stop: () => drain(host, server, timers) };
 }
 
+/** Who hears of commands. */
+function execEventsOf(host: Host) {
+  return {
+    onExecEnd: ({ endReason, durationMs }: ExitEvent) =>
+      host.metrics.execs.observe({ end_reason: endReason }, durationMs / 1000),
+    onSilent: (live: Live) =>
+      void live.member.connection.ping(2_000).catch(() => endSandbox(host, live, "crashed")),
+  };
+}
+
 /** What everything that is let in at the door may touch. */
 function doorOf(host: Host) {
   const { identity, settings } = host.config;
@@ -98,10 +108,7 @@ function doorOf(host: Host) {
     ...host,
     waitMs: settings.SANDGATE_POOL_WAIT_SECONDS * 1_000,
     verify,
-    onExecEnd: ({ endReason, durationMs }: ExitEvent) =>
-      host.metrics.execs.observe({ end_reason: endReason }, durationMs / 1000),
-    onSilent: (live: Live) =>
-      void live.member.connection.ping(2_000).catch(() => endSandbox(host, live, "crashed")),
+    ...execEventsOf(host),
     health: () => ({
       pools: host.pool.state(),
       allocated: host.registry.size,

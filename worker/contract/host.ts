@@ -28,7 +28,7 @@ export const HostCreate = z.strictObject({
   publicPorts: z.boolean(),
   /** Absolute, so that a retried create cannot lengthen a life. */
   expiresAtMs: z.int(),
-  /** A cap of the sandbox's own: it is ended before it costs more. */
+  /** Ended with the reason `budget` before it costs more; absent = it costs what it costs. */
   budget: SandboxBudget.optional(),
 });
 export type HostCreate = z.infer<typeof HostCreate>;
@@ -45,7 +45,11 @@ export const HostCreated = z.strictObject({
 export type HostCreated = z.infer<typeof HostCreated>;
 
 /** Worker -> host, `PATCH /v1/sandboxes/{id}`. */
-export const HostPatch = z.strictObject({ expiresAtMs: z.int() });
+export const HostPatch = z.strictObject({
+  expiresAtMs: z.int(),
+  /** A higher cap, of a sandbox that has one. */
+  capMicros: z.int().min(1).optional(),
+});
 export type HostPatch = z.infer<typeof HostPatch>;
 
 /** Worker -> host, `POST /v1/sandboxes/{id}/exec`: the public request, already checked. */

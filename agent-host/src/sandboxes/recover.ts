@@ -5,13 +5,16 @@ import type { Expectation, FoundMember, Member, Runtime } from "../runtime/runti
 import { elapsedAtDeath, type FinishDeadDeps } from "../usage/finish-dead.ts";
 import type { UsageMeter } from "../usage/meter.ts";
 import { type EndDeps, endSandbox } from "./end.ts";
+import type { ExecStreamDeps } from "./exec-stream.ts";
 import { keepLimitsOf } from "./keep-limits.ts";
 import type { Registry } from "./registry.ts";
+import { restoreExecs } from "./restore-execs.ts";
 import { removeLeftover, sweepTraces } from "./sweep.ts";
 
 export type RecoverDeps = EndDeps &
+  ExecStreamDeps &
   FinishDeadDeps & {
-    runtime: Pick<Runtime, "list" | "adopt" | "remove" | "sweep" | "kill" | "keepLimits">;
+    runtime: Pick<Runtime, "list" | "adopt" | "remove" | "sweep" | "kill" | "keepLimits" | "oomKills">;
     meter: UsageMeter;
     leases: LeaseStore;
     pool: Pool;
@@ -75,7 +78,7 @@ async function recoverOne(
   if (verdict !== "destroy") {
     const member = await adopt(deps, found, lease);
     if (member && lease) {
-      keepLease(deps, member, lease);
+      await keepLease(deps, member, lease);
       return "leased";
     }
     if (member) {
@@ -120,9 +123,24 @@ const expectationOf = ({ sandboxId, generation, key }: Lease): Expectation => ({
   key: Buffer.from(key, "hex"),
 });
 
-function keepLease(deps: RecoverDeps, member: Member, lease: Lease): void {
+/** For all output that is kept in a sandbox, 4 MiB at most, on a machine on which everything starts at once. */
+const restoreDeadlineMs = 30_000;
+
+async function keepLease(deps: RecoverDeps, member: Member, lease: Lease): Promise<void> {
   const live = { lease, member, isConfigured: true, lastActiveAtMs: deps.now(), operations: 0 };
   deps.registry.add(live);
   keepLimitsOf(deps, live);
   void member.connection.closed.then(() => endSandbox(deps, live, "crashed"));
+  const timer = setTimeout(() => member.connection.close(), restoreDeadlineMs);
+  try {
+    await restoreExecs(deps, live);
+  } catch (cause) {
+    deps.log.error(
+      { err: cause, sandboxId: lease.sandboxId },
+      "a sandbox says of its commands what cannot be",
+    );
+    member.connection.close();
+  } finally {
+    clearTimeout(timer);
+  }
 }
