@@ -62,14 +62,20 @@ export async function portStack(options: { portAnswerMs?: number; maxConnections
     now: Date.now,
   };
   const openPorts = new OpenPorts(now, options.maxConnections);
+  const sampler = new Sampler({ ...machine.deps, now, monotonic: () => performance.now() });
   const door = {
     ...machine.deps,
     now,
     verify,
     openPorts,
     streams: new ExecStreams(),
-    metrics: createHostMetrics({ pools: () => [], allocated: () => 0, freeMemoryMiB: () => 1 }),
-    sampler: new Sampler({ ...machine.deps, now, monotonic: () => performance.now() }),
+    metrics: createHostMetrics({
+      pools: () => [],
+      allocated: () => 0,
+      freeMemoryMiB: () => 1,
+      workspaces: () => sampler.workspaces(),
+    }),
+    sampler,
     onExecEnd: () => undefined,
     onSilent: () => undefined,
     health: () => ({ pools: [], allocated: 0, max: 1, isDraining: false }),
@@ -88,7 +94,7 @@ export async function portStack(options: { portAnswerMs?: number; maxConnections
   await heartbeat();
 
   async function tenant(name: string, granted: readonly Scope[] = scopes) {
-    const tenantId = await createTenant(deps, { name, maxSandboxes: 20 });
+    const tenantId = await createTenant(deps, { name, plan: "scale" });
     return { tenantId, ...(await issueKey(deps, { tenantId, name, scopes: granted })) };
   }
   const me = await tenant("first");
