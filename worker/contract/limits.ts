@@ -144,6 +144,8 @@ export const limits = {
   /** Reads of state on a host, which are memory work. */
   hostCallDeadlineMs: 5_000,
   heartbeatMs: 5_000,
+  usageEventsPerReport: 500,
+  usageReportDeadlineMs: 15_000,
   /** The longest that an upload may take, its body included. */
   fileWriteDeadlineMs: 600_000,
   /** A tree of any size that fits into a sandbox. */

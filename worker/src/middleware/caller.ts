@@ -40,6 +40,7 @@ export async function requireCaller(
     limits,
   };
   state.caller = caller;
+  if (key.sandboxId !== null) state.facts.isByToken = true;
   await limitRate(deps, state, key, row);
   const { scope } = row;
   if (!key.scopes.some((granted) => granted === scope)) {
