@@ -4,6 +4,7 @@ import { type ApiName, type ApiRow, api } from "#contract/api";
 import { IdempotencyKey, idempotencyKeyHeader, replayedHeader } from "#contract/idempotency";
 import { RunId, SandboxId } from "#contract/ids";
 import type { Keyring } from "../auth/keyring.ts";
+import { withProtocolKey } from "../auth/protocol-key.ts";
 import type { Clock, Ctx, RequestCtx } from "../context.ts";
 import type { Db } from "../db/client.ts";
 import { AppError, runNotFound, sandboxNotFound } from "../errors.ts";
@@ -81,7 +82,8 @@ export function mount<N extends ApiName>(app: App, deps: MountDeps, name: N, han
 async function inputOf(deps: MountDeps, row: ApiRow, c: HonoContext): Promise<AnyInput> {
   const state = c.get("state");
   const request = c.req.raw;
-  const ctx = row.scope === null ? state.ctx : await requireCaller(deps, state, request.headers, row.scope);
+  const headers = row.isWebSocket ? withProtocolKey(request.headers) : request.headers;
+  const ctx = row.scope === null ? state.ctx : await requireCaller(deps, state, headers, row.scope);
   const authenticatedAtMs = deps.now();
   const id = row.path.includes("/:id") ? idOf(row, c) : undefined;
   const query = row.isProxy ? undefined : queryOf(row, request.url);

@@ -1,11 +1,11 @@
 import { limits } from "#contract/limits";
 import { inTime, readBounded } from "../bytes.ts";
+import { type AttachDeps, attachToProcess } from "../sandboxes/attach.ts";
 import {
   followSandboxProcess,
   getSandboxProcess,
   killSandboxProcess,
   listSandboxProcesses,
-  type ProcessDeps,
   resizeSandboxProcess,
   signalSandboxProcess,
   startSandboxProcess,
@@ -15,7 +15,7 @@ import { createSandboxSession, execInSandboxSession } from "../sandboxes/session
 import { eventsAnswer, lastEventId, refuseHead } from "./events.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
 
-export function mountProcesses(app: App, deps: MountDeps & ProcessDeps): void {
+export function mountProcesses(app: App, deps: MountDeps & AttachDeps): void {
   const nameIn = (params: Record<string, string>) => params.processId ?? "";
   mount(app, deps, "startProcess", ({ ctx, id, body }) => startSandboxProcess(deps, ctx, id, body));
   mount(app, deps, "listProcesses", ({ ctx, id }) => listSandboxProcesses(deps, ctx, id));
@@ -26,6 +26,9 @@ export function mountProcesses(app: App, deps: MountDeps & ProcessDeps): void {
     const after = lastEventId(request) ?? query.after ?? 0;
     return eventsAnswer(await followSandboxProcess(deps, ctx, id, { name: nameIn(params), after }));
   });
+  mount(app, deps, "attachProcess", ({ ctx, id, query, request, params }) =>
+    attachToProcess(deps, ctx, id, { name: nameIn(params), after: query.after ?? 0, request }),
+  );
   mount(app, deps, "writeInput", async ({ ctx, id, query, body, params }) => {
     const bytes = await inTime(readBounded(body.stream, limits.stdinMaxBytes), limits.bodyDeadlineMs);
     return writeSandboxInput(deps, ctx, id, { name: nameIn(params), bytes, isLast: query.close === "true" });

@@ -66,7 +66,7 @@ export async function sendToPort(
 }
 
 /** Whether the client asks to speak WebSocket; any other protocol is not offered, which is an answer too. */
-function isHandshake({ method, headers }: Request): boolean {
+export function isHandshake({ method, headers }: Request): boolean {
   return method === "GET" && headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
