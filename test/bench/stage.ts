@@ -89,7 +89,8 @@ async function raiseQuota(dataDir: string): Promise<void> {
   const client = createClient({ url: `file:${join(dataDir, "sandgate.db")}` });
   try {
     await client.execute("PRAGMA busy_timeout = 5000");
-    await client.execute({ sql: "UPDATE tenants SET max_sandboxes = ?", args: [slots] });
+    const sql = "UPDATE tenants SET overrides = json_object('concurrentSandboxes', ?)";
+    await client.execute({ sql, args: [slots] });
   } finally {
     client.close();
   }

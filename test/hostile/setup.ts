@@ -69,7 +69,7 @@ async function secondTenant(dataDir: string): Promise<string> {
   try {
     const config = configFrom(values);
     const deps = makeDeps({ client, config, log: () => undefined, background: () => undefined });
-    const tenantId = await createTenant(deps, { name: "neighbour", maxSandboxes: 10 });
+    const tenantId = await createTenant(deps, { name: "neighbour", plan: "scale" });
     return (await issueKey(deps, { tenantId, name: "hostile suite", scopes })).key;
   } finally {
     client.close();

@@ -90,7 +90,8 @@ test("the drizzle schema is what the migrations make", async () => {
           type: column.type,
           notNull: column.notnull === 1,
           fallback: column.dflt_value === null ? null : String(column.dflt_value).replaceAll("'", ""),
-          isKey: column.pk === 1,
+          // Its place in the key; 0 = not in it.
+          key: column.pk,
         }))
         .sort(byName),
       indexes: indexes.sort(byName),
@@ -107,7 +108,8 @@ test("the drizzle schema is what the migrations make", async () => {
 });
 
 function describe(table: SQLiteTable) {
-  const { columns, indexes, foreignKeys } = getTableConfig(table);
+  const { columns, indexes, foreignKeys, primaryKeys } = getTableConfig(table);
+  const keyNames = primaryKeys.flatMap((key) => key.columns.map((column) => column.name));
   return {
     columns: columns
       .map((column) => ({
@@ -115,7 +117,7 @@ function describe(table: SQLiteTable) {
         type: column.getSQLType().toUpperCase(),
         notNull: column.notNull,
         fallback: column.default === undefined ? null : String(column.mapToDriverValue(column.default)),
-        isKey: column.primary,
+        key: column.primary ? 1 : keyNames.indexOf(column.name) + 1,
       }))
       .sort(byName),
     indexes: indexes

@@ -53,7 +53,11 @@ export async function harness(options: { maxSandboxes?: number; hosts?: number }
   if (!host) throw new Error("A harness has at least one host.");
 
   async function tenant(name: string, granted: readonly Scope[] = scopes) {
-    const tenantId = await createTenant(deps, { name, maxSandboxes: options.maxSandboxes ?? 10 });
+    const tenantId = await createTenant(deps, {
+      name,
+      plan: "scale",
+      limits: { concurrentSandboxes: options.maxSandboxes ?? 10 },
+    });
     return { tenantId, ...(await issueKey(deps, { tenantId, name: "test", scopes: granted })) };
   }
   /** A heartbeat that tells the truth about what the provider holds, but for what is given. */

@@ -94,7 +94,7 @@ export async function portStack(options: { portAnswerMs?: number; maxConnections
   await heartbeat();
 
   async function tenant(name: string, granted: readonly Scope[] = scopes) {
-    const tenantId = await createTenant(deps, { name, maxSandboxes: 20 });
+    const tenantId = await createTenant(deps, { name, plan: "scale" });
     return { tenantId, ...(await issueKey(deps, { tenantId, name, scopes: granted })) };
   }
   const me = await tenant("first");

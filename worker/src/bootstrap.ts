@@ -23,7 +23,7 @@ import { findTenantByName } from "./tenants/store.ts";
 
 export type Bootstrapped = { dataDir: string; url: string; hostFile: string; devEnvFile: string };
 
-const devTenant = { name: "dev", maxSandboxes: 50 };
+const devTenant = { name: "dev", plan: "scale", limits: { concurrentSandboxes: 50 } };
 const devKeyName = "npm start";
 const secretNames = ["SANDGATE_KEY_SECRET", "SANDGATE_HOST_SECRET", "SANDGATE_ADMIN_KEY"] as const;
 const secretBytes = 32;

@@ -24,6 +24,9 @@ export async function issueKey(deps: Deps, input: NewKey): Promise<{ id: KeyId; 
     expiresAtMs: input.expiresAtMs ?? null,
     revokedAtMs: null,
     lastUsedAtMs: null,
+    templates: null,
+    monthlyCapMicros: null,
+    rate: null,
   });
   return { id, key };
 }

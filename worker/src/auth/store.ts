@@ -1,6 +1,7 @@
-import { and, eq, gt, inArray, isNull, ne, or } from "drizzle-orm";
+import { and, eq, gt, inArray, isNull, ne, or, sql } from "drizzle-orm";
 import type { Scope } from "#contract/api";
 import type { KeyId, TenantId } from "#contract/ids";
+import { type KeyRate, TenantLimits } from "#contract/plan";
 import type { Db } from "../db/client.ts";
 import { keys, tenants } from "../db/schema.ts";
 
@@ -13,6 +14,12 @@ export type FoundKey = {
   revokedAtMs: number | null;
   lastUsedAtMs: number | null;
   suspendedAtMs: number | null;
+  plan: string;
+  /** The plan's, with the tenant's overrides. */
+  limits: TenantLimits;
+  /** What restricts the key itself. */
+  rate: KeyRate | null;
+  templates: string[] | null;
 };
 
 /** The one read that has no tenant yet: it finds out whose key this is. */
@@ -26,11 +33,16 @@ export async function findKeyByHash(db: Db, hash: string): Promise<FoundKey | un
       revokedAtMs: keys.revokedAtMs,
       lastUsedAtMs: keys.lastUsedAtMs,
       suspendedAtMs: tenants.suspendedAtMs,
+      plan: tenants.plan,
+      limits: sql<string>`(SELECT limits FROM tenant_plans WHERE tenant_id = ${tenants.id})`,
+      rate: keys.rate,
+      templates: keys.templates,
     })
     .from(keys)
     .innerJoin(tenants, eq(tenants.id, keys.tenantId))
     .where(eq(keys.hash, hash));
-  return rows[0];
+  const row = rows[0];
+  return row && { ...row, limits: TenantLimits.parse(JSON.parse(row.limits)) };
 }
 
 export async function insertKey(db: Db, tenantId: TenantId, row: Omit<KeyRow, "tenantId">): Promise<void> {

@@ -1,11 +1,15 @@
 import { sql } from "drizzle-orm";
 import { index, integer, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
-import type { Scope } from "#contract/api";
 import type { ErrorCode } from "#contract/errors";
 import type { PoolState } from "#contract/host";
-import type { HostCode, HostId, KeyId, RunId, SandboxId, TenantId } from "#contract/ids";
+import type { HostCode, HostId, RunId, SandboxId } from "#contract/ids";
 import type { RunState } from "#contract/run";
 import type { EndReason, SandboxState } from "#contract/sandbox";
+import { tenantId } from "./schema-tenants.ts";
+
+export { audit } from "./schema-audit.ts";
+export * from "./schema-money.ts";
+export { keys, plans, tenants } from "./schema-tenants.ts";
 
 // The migrations are the truth; a test holds these tables equal to what they make.
 
@@ -14,37 +18,6 @@ export const migrations = sqliteTable("migrations", {
   hash: text("hash").notNull(),
   appliedAtMs: integer("applied_at_ms").notNull(),
 });
-
-export const tenants = sqliteTable(
-  "tenants",
-  {
-    id: text("id").$type<TenantId>().primaryKey().notNull(),
-    name: text("name").notNull(),
-    maxSandboxes: integer("max_sandboxes").notNull(),
-    createdAtMs: integer("created_at_ms").notNull(),
-    suspendedAtMs: integer("suspended_at_ms"),
-  },
-  (t) => [uniqueIndex("tenants_by_name").on(t.name)],
-);
-
-const tenantId = () => text("tenant_id").$type<TenantId>().notNull();
-
-export const keys = sqliteTable(
-  "keys",
-  {
-    id: text("id").$type<KeyId>().primaryKey().notNull(),
-    tenantId: tenantId().references(() => tenants.id),
-    hash: text("hash").notNull(),
-    prefix: text("prefix").notNull(),
-    name: text("name").notNull(),
-    scopes: text("scopes", { mode: "json" }).$type<Scope[]>().notNull(),
-    createdAtMs: integer("created_at_ms").notNull(),
-    expiresAtMs: integer("expires_at_ms"),
-    revokedAtMs: integer("revoked_at_ms"),
-    lastUsedAtMs: integer("last_used_at_ms"),
-  },
-  (t) => [uniqueIndex("keys_by_hash").on(t.hash), index("keys_by_tenant").on(t.tenantId, t.createdAtMs)],
-);
 
 export const hosts = sqliteTable(
   "hosts",
@@ -85,7 +58,7 @@ export const sandboxes = sqliteTable(
   "sandboxes",
   {
     id: text("id").$type<SandboxId>().primaryKey().notNull(),
-    tenantId: tenantId().references(() => tenants.id),
+    tenantId: tenantId(),
     hostId: text("host_id")
       .$type<HostId>()
       .notNull()
@@ -121,7 +94,7 @@ export const reservations = sqliteTable(
   "reservations",
   {
     id: text("id").primaryKey().notNull(),
-    tenantId: tenantId().references(() => tenants.id),
+    tenantId: tenantId(),
     sandboxId: text("sandbox_id").$type<SandboxId>().notNull(),
     expiresAtMs: integer("expires_at_ms").notNull(),
     releasedAtMs: integer("released_at_ms"),
@@ -138,7 +111,7 @@ export const runs = sqliteTable(
   "runs",
   {
     id: text("id").$type<RunId>().primaryKey().notNull(),
-    tenantId: tenantId().references(() => tenants.id),
+    tenantId: tenantId(),
     state: text("state").$type<RunState>().notNull(),
     generation: integer("generation").notNull(),
     template: text("template").notNull(),
@@ -175,7 +148,7 @@ export const idempotency = sqliteTable(
   "idempotency",
   {
     id: text("id").primaryKey().notNull(),
-    tenantId: tenantId().references(() => tenants.id),
+    tenantId: tenantId(),
     fingerprint: text("fingerprint").notNull(),
     owner: text("owner").notNull(),
     leaseUntilMs: integer("lease_until_ms").notNull(),

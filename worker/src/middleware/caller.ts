@@ -19,7 +19,9 @@ export async function requireCaller(
   scope: Scope,
 ): Promise<Ctx> {
   const key = await authenticate(deps, state.ctx, headers);
-  const caller: Ctx = { ...state.ctx, tenantId: key.tenantId, keyId: key.id, scopes: key.scopes };
+  const { requestId, signal, background, note } = state.ctx;
+  const { tenantId, id: keyId, scopes } = key;
+  const caller: Ctx = { requestId, ...(signal && { signal }), background, note, tenantId, keyId, scopes };
   state.caller = caller;
   if (!key.scopes.includes(scope)) {
     throw new AppError("forbidden", `This API key does not have the scope ${scope}.`, { facts: { scope } });

@@ -1,9 +1,12 @@
-import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
+import { and, isNull, type SQL, sql } from "drizzle-orm";
 import type { SandboxId, TenantId } from "#contract/ids";
 import type { Db } from "../db/client.ts";
-import { reservations, tenants } from "../db/schema.ts";
+import { reservations } from "../db/schema.ts";
 
 export type NewReservation = { id: string; sandboxId: SandboxId; expiresAtMs: number };
+
+/** How many sandboxes the tenant of a row of `tenant_plans` may have at once. */
+export const concurrentSandboxes = sql.raw("json_extract(limits, '$.concurrentSandboxes')");
 
 // Statements, not calls: each is one part of the caller's batch, so that a slot and what it is for change together.
 
@@ -21,7 +24,7 @@ export function reserveStatement(
     INSERT INTO reservations (id, tenant_id, sandbox_id, expires_at_ms)
     SELECT ${reservation.id}, ${tenantId}, ${reservation.sandboxId}, ${reservation.expiresAtMs}
     WHERE (SELECT count(*) FROM reservations WHERE tenant_id = ${tenantId} AND released_at_ms IS NULL)
-        < (SELECT max_sandboxes FROM tenants WHERE id = ${tenantId})
+        < (SELECT ${concurrentSandboxes} FROM tenant_plans WHERE tenant_id = ${tenantId})
       AND ${condition}`);
 }
 
@@ -38,7 +41,7 @@ export function reserveAllStatement(
       json_extract(value, '$.expiresAtMs')
     FROM json_each(${JSON.stringify(slots)})
     WHERE (SELECT count(*) FROM reservations WHERE tenant_id = ${tenantId} AND released_at_ms IS NULL)
-        + ${slots.length} <= (SELECT max_sandboxes FROM tenants WHERE id = ${tenantId})
+        + ${slots.length} <= (SELECT ${concurrentSandboxes} FROM tenant_plans WHERE tenant_id = ${tenantId})
       AND ${condition}`);
 }
 
@@ -68,13 +71,11 @@ export function moveReservationStatement(db: Db, tenantId: TenantId, from: Sandb
 }
 
 export async function slotsOf(db: Db, tenantId: TenantId): Promise<{ limit: number; used: number }> {
-  const rows = await db
-    .select({ limit: tenants.maxSandboxes, used: sql<number>`count(${reservations.id})` })
-    .from(tenants)
-    .leftJoin(reservations, and(eq(reservations.tenantId, tenants.id), isNull(reservations.releasedAtMs)))
-    .where(eq(tenants.id, tenantId))
-    .groupBy(tenants.id);
-  return rows[0] ?? { limit: 0, used: 0 };
+  const rows = await db.all<{ slotLimit: number; used: number }>(sql`
+    SELECT ${concurrentSandboxes} AS slotLimit,
+      (SELECT count(*) FROM reservations WHERE tenant_id = ${tenantId} AND released_at_ms IS NULL) AS used
+    FROM tenant_plans WHERE tenant_id = ${tenantId}`);
+  return { limit: rows[0]?.slotLimit ?? 0, used: rows[0]?.used ?? 0 };
 }
 
 /** Releases, over all tenants, what nobody confirmed within the grace after its deadline. Returns how many. */

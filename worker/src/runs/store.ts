@@ -7,6 +7,7 @@ import type { Db } from "../db/client.ts";
 import { type Rider, runBatch, type Statement } from "../db/rider.ts";
 import { runs } from "../db/schema.ts";
 import { AppError } from "../errors.ts";
+import { concurrentSandboxes } from "../quota/store.ts";
 import { endingStatement } from "../sandboxes/store.ts";
 
 export type RunRow = typeof runs.$inferSelect;
@@ -36,7 +37,7 @@ export async function insertRun(
         ${JSON.stringify(run.metadata)}, ${run.createdAtMs}, ${run.deadlineAtMs}
       WHERE (SELECT count(*) FROM reservations WHERE tenant_id = ${tenantId} AND released_at_ms IS NULL)
           + (SELECT count(*) FROM runs WHERE tenant_id = ${tenantId} AND state = 'queued')
-          < (SELECT max_sandboxes FROM tenants WHERE id = ${tenantId})
+          < (SELECT ${concurrentSandboxes} FROM tenant_plans WHERE tenant_id = ${tenantId})
         AND ${rider?.condition(run.id) ?? sql`TRUE`}`),
     ...(rider?.after(run.id) ?? []),
   ]);
