@@ -21,6 +21,8 @@ export type StreamOptions = {
   kind: ProcessRecord["kind"];
   tag?: string | undefined;
   isCanceledOnDisconnect?: boolean;
+  /** Its running alone does not keep the sandbox from being idle. */
+  isPassive?: boolean;
   /** How long what it printed is kept after its end. */
   keptMs?: number;
 };
@@ -52,7 +54,8 @@ export async function startExecStream(
     onStarted = resolve;
   });
   const handle = beginExec(live, request, { onStarted, onOutput: output.take });
-  const over = whileActive(live, deps.now, () => settled(handle, output, request.timeoutMs)).then(
+  const settle = () => settled(handle, output, request.timeoutMs);
+  const over = (options.isPassive ? settle() : whileActive(live, deps.now, settle)).then(
     (exit) => {
       const outcome = outcomeOf(exit, output.finish(), wasOom(exit));
       deps.onExecEnd(outcome);
