@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Process } from "#contract/process";
+import { attach } from "../support/attach.ts";
 import { boxOf } from "../support/box.ts";
 import { collect } from "../support/events.ts";
 import { expectProblem } from "../support/problem.ts";
@@ -70,6 +71,9 @@ test("a host that comes back serves all of its templates, and what ran goes on",
   const { pid } = await startedIn(box);
   await stack.kill("agentHost");
   await stack.startAgain("agentHost");
-  expect((await stack.api.exec(box, `ps -o comm= -p ${pid}`)).stdout.trim()).toBe("python3");
+  expect(await startedIn(box)).toMatchObject({ pid, state: "running" });
+  const attached = await attach(stack.api, box, String(pid));
+  await attached.see(/serving/);
+  attached.socket.terminate();
   expect((await startedIn(await boxOf(stack.api, { template: "server" }))).state).toBe("running");
 });

@@ -32,7 +32,7 @@ export class Attachment {
 
   #take(data: Buffer, isBinary: boolean): void {
     if (isBinary) {
-      this.seq++;
+      this.seq += data.length;
       if (this.#stream === "stdout") this.output = Buffer.concat([this.output, data]);
       else this.stderr = Buffer.concat([this.stderr, data]);
     } else {
@@ -40,6 +40,7 @@ export class Attachment {
       this.texts.push(message);
       if (message.type === "attached") this.seq = message.after;
       if (message.type === "gap") this.seq = message.toSeq;
+      if (message.type === "at") this.seq = message.seq;
       if (message.type === "stream") this.#stream = message.stream;
     }
     this.#wake();

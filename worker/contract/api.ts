@@ -1,4 +1,6 @@
+import { adminRows } from "./api-admin.ts";
 import { fileRows } from "./api-files.ts";
+import { keyRows } from "./api-keys.ts";
 import { portRows } from "./api-ports.ts";
 import { processRows } from "./api-processes.ts";
 import { type ApiRow, onSandbox, sandbox } from "./api-row.ts";
@@ -137,7 +139,7 @@ export const api = {
     tokens: 1,
     result: Sandbox,
     status: 200,
-    errors: ["sandbox_not_found"],
+    errors: ["sandbox_not_found", "sandbox_ended"],
     example: { result: exampleSandbox },
   },
   patchSandbox: {
@@ -236,6 +238,8 @@ export const api = {
   ...fileRows,
   ...portRows,
   ...runRows,
+  ...keyRows,
+  ...adminRows,
   ...serviceRows,
 } as const satisfies Record<string, ApiRow>;
 

@@ -17,14 +17,16 @@ export const AttachCommand = z
   .meta({ id: "AttachCommand" });
 export type AttachCommand = z.infer<typeof AttachCommand>;
 
-/** What a client is told as text; as binary it is given output, one event's bytes in each message. */
+/** What a client is told as text; as binary it is given output, whose bytes it counts to know where it is. */
 export type AttachMessage =
-  /** The first of all: the next message with output is event `after` + 1. */
+  /** The first of all: counting begins at `after`. */
   | { type: "attached"; id: ExecId; pid: number; after: number; pty?: TerminalSize }
   /** Output that follows is of this stream; it begins with stdout. */
   | { type: "stream"; stream: "stdout" | "stderr" }
-  /** What was dropped before it could be read; the next message with output is event `toSeq` + 1. */
+  /** What was dropped before it could be read; counting goes on at `toSeq`. */
   | ({ type: "gap" } & GapEvent)
+  /** Counting goes on here: what was sent is not as long as what was printed. */
+  | { type: "at"; seq: number }
   | ({ type: "exit"; seq: number } & ExitEvent)
   | { type: "error"; problem: Problem };
 

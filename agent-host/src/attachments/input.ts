@@ -5,7 +5,7 @@ import { HostError } from "../errors.ts";
 import { writeInput } from "../processes/input.ts";
 import { resizeProcess } from "../processes/resize.ts";
 import { signalProcess } from "../processes/signal.ts";
-import type { ProcessRecord } from "../processes/table.ts";
+import { type ProcessRecord, running } from "../processes/table.ts";
 import type { Live } from "../sandboxes/registry.ts";
 import type { Peer } from "./peer.ts";
 
@@ -36,12 +36,12 @@ function report(peer: Peer, cause: unknown): void {
 
 /** Holds the client up while the process does not read. */
 function inputGiver(peer: Peer, record: ProcessRecord): (bytes: Buffer) => void {
-  const { handle, session } = record;
   let waitingBytes = 0;
   let release: (() => void) | undefined;
   return (bytes) => {
-    if (record.end || bytes.length === 0) return;
-    if (!handle.takesInput || session)
+    const { handle } = running(record);
+    if (bytes.length === 0) return;
+    if (!handle.takesInput || record.session)
       throw new HostError("input_closed", "Start the process with `stdin`; input that was closed stays so.");
     waitingBytes += bytes.length;
     if (waitingBytes > limits.attachInputWaitingBytes) release ??= peer.hold();

@@ -60,6 +60,18 @@ export function attachSuite(api: () => Api): void {
     expect(exit.seq).toBe(second.seq + 1);
   });
 
+  test("where a client is stays right where it is not told all that was printed, or not as it was", async () => {
+    const command = "printf '\\377\\376ab'; sleep 0.3; printf xyz >&2; sleep 0.3; printf cdefgh >&2";
+    const { box, id } = await started({ command, outputEncoding: "utf8", maxOutputBytes: 4 });
+    const client = await attach(api(), box, id);
+    const exit = await client.told("exit");
+    expect([client.output.toString(), client.stderr.toString()]).toEqual(["\ufffd\ufffdab", "xyzc"]);
+    const again = await attach(api(), box, id, { after: exit.seq - 1 });
+    expect((await again.told("attached")).after).toBe(exit.seq - 1);
+    expect(await again.told("exit")).toEqual(exit);
+    expect(client.texts.find(({ type }) => type === "at")).toEqual({ type: "at", seq: 4 });
+  });
+
   test("a key comes as a subprotocol or a header, one and valid, and what is refused says why", async () => {
     const { box, id } = await started({ command: "sleep 300" });
     const { key } = api();
