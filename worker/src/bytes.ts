@@ -62,6 +62,29 @@ export function boundStream(
   });
 }
 
+/** Passes a body on as it is asked for, and tells when it has ended, failed, or was given up, whichever comes first. */
+export function untilEnd(stream: ReadableStream<Uint8Array>, onEnd: () => void): ReadableStream<Uint8Array> {
+  const reader = wideReader(stream);
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read().catch((cause: unknown) => {
+          onEnd();
+          throw cause;
+        });
+        if (!done && value) return controller.enqueue(value);
+        onEnd();
+        controller.close();
+      },
+      cancel(reason) {
+        onEnd();
+        return reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
 const pieceBytes = 64 * 1024;
 
 /** Reads in large pieces where the stream lets its reader say so: workerd's hand out 4 KiB at a time otherwise. */
@@ -135,6 +158,17 @@ export function untilBroken(
     cancel: (reason) => reader.cancel(reason),
   });
 }
+
+const knownBytes = new WeakMap<Response, Bytes>();
+
+/** Remembers the bytes that an answer was made of, so that nobody needs its streams to have them again. */
+export function madeOf(bytes: Bytes, response: Response): Response {
+  knownBytes.set(response, bytes);
+  return response;
+}
+
+/** What an answer holds, where that is known without reading; to read it all the same gives the same. */
+export const bytesIn = (response: Response): Bytes | undefined => knownBytes.get(response);
 
 /** Gives up a body that does not arrive. @throws AppError `request_timeout` */
 export async function inTime<T>(work: Promise<T>, deadlineMs: number): Promise<T> {

@@ -5,6 +5,7 @@ import { HostError } from "../errors.ts";
 import type { Lease, LeaseStore } from "../leases/store.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Member, Runtime } from "../runtime/runtime.ts";
+import type { UsageMeter } from "../usage/meter.ts";
 import { baseEnv } from "./base-env.ts";
 import { type EndDeps, endSandbox } from "./end.ts";
 import { refusalIfExhausted } from "./exhausted.ts";
@@ -13,7 +14,7 @@ import { ended, type Live } from "./registry.ts";
 export type CreateDeps = EndDeps & {
   leases: LeaseStore;
   pool: Pool;
-  runtime: Pick<Runtime, "applyLimits" | "grantDisk" | "fitDisk" | "label" | "kill">;
+  runtime: Pick<Runtime, "applyLimits" | "grantDisk" | "fitDisk" | "kill">;
   now: () => number;
   cores: number;
   /** RAM of the machine: what no wait could ever make room for is refused as a mistake. */
@@ -26,6 +27,7 @@ export type CreateDeps = EndDeps & {
   disk: DiskRoom;
   /** What is done in a sandbox before its tenant hears of it; its failure is that of the handing out. */
   onHandedOut?: (live: Live) => Promise<void>;
+  meter: Pick<UsageMeter, "begin" | "hasRoom"> & EndDeps["meter"];
 };
 
 /** Room for workspaces, in MiB. */
@@ -125,6 +127,9 @@ function admit(deps: CreateDeps, input: HostCreate): void {
   if (isBeyondRoom || deps.disk.isShort()) {
     throw new HostError("no_capacity", "This host has too little disk left; try again in a few seconds.");
   }
+  if (!deps.meter.hasRoom) {
+    throw new HostError("no_capacity", "This host cannot record what more sandboxes use; try again later.");
+  }
 }
 
 /** What the pool keeps idle gives way to what is asked for. */
@@ -178,8 +183,6 @@ async function lease(deps: CreateDeps, { record, member, key, env }: Claimed): P
   }
   live.isConfigured = true;
   void member.connection.closed.then(() => endSandbox(deps, live, "crashed"));
-  // For people who look at the engine; nothing depends on it.
-  void deps.runtime.label(member, `sbx-${record.sandboxId}-${record.generation}`).catch(() => undefined);
 }
 
 /** @throws HostError `invalid_request` where the memory asked for is in use before the first command */
@@ -231,5 +234,7 @@ function leaseOf(deps: CreateDeps, input: HostCreate, member: Member, key: Buffe
     publicPorts,
     createdAtMs: deps.now(),
     expiresAtMs,
+    meter: deps.meter.begin(member),
+    ...(input.budget && { budget: input.budget }),
   };
 }

@@ -1,5 +1,5 @@
 import { limits } from "#contract/limits";
-import { inTime, readBounded } from "../bytes.ts";
+import { allOf } from "../middleware/body.ts";
 import { type AttachDeps, attachToProcess } from "../sandboxes/attach.ts";
 import {
   followSandboxProcess,
@@ -14,8 +14,9 @@ import {
 import { createSandboxSession, execInSandboxSession } from "../sandboxes/sessions.ts";
 import { eventsAnswer, lastEventId, refuseHead } from "./events.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
+import { type StreamDeps, streaming, tunneling } from "./streams.ts";
 
-export function mountProcesses(app: App, deps: MountDeps & AttachDeps): void {
+export function mountProcesses(app: App, deps: MountDeps & AttachDeps & StreamDeps): void {
   const nameIn = (params: Record<string, string>) => params.processId ?? "";
   mount(app, deps, "startProcess", ({ ctx, id, body }) => startSandboxProcess(deps, ctx, id, body));
   mount(app, deps, "listProcesses", ({ ctx, id }) => listSandboxProcesses(deps, ctx, id));
@@ -24,13 +25,16 @@ export function mountProcesses(app: App, deps: MountDeps & AttachDeps): void {
   mount(app, deps, "followProcess", async ({ ctx, id, query, request, params }) => {
     refuseHead(request);
     const after = lastEventId(request) ?? query.after ?? 0;
-    return eventsAnswer(await followSandboxProcess(deps, ctx, id, { name: nameIn(params), after }));
+    const from = { name: nameIn(params), after };
+    return streaming(deps, ctx, async () => eventsAnswer(await followSandboxProcess(deps, ctx, id, from)));
   });
   mount(app, deps, "attachProcess", ({ ctx, id, query, request, params }) =>
-    attachToProcess(deps, ctx, id, { name: nameIn(params), after: query.after ?? 0, request }),
+    tunneling(deps, ctx, (onEnd) =>
+      attachToProcess(deps, ctx, id, { name: nameIn(params), after: query.after ?? 0, request, onEnd }),
+    ),
   );
   mount(app, deps, "writeInput", async ({ ctx, id, query, body, params }) => {
-    const bytes = await inTime(readBounded(body.stream, limits.stdinMaxBytes), limits.bodyDeadlineMs);
+    const bytes = await allOf(body, limits.stdinMaxBytes);
     return writeSandboxInput(deps, ctx, id, { name: nameIn(params), bytes, isLast: query.close === "true" });
   });
   mount(app, deps, "createSession", ({ ctx, id, body }) => createSandboxSession(deps, ctx, id, body));

@@ -6,7 +6,12 @@ import { isHandshake, type Passage } from "./ports.ts";
 import { getSandboxProcess, onProcess, type ProcessDeps } from "./processes.ts";
 
 export type AttachDeps = ProcessDeps & { passage: Pick<Passage, "handshake" | "handOn"> };
-export type AttachWish = { name: string; after: number; request: Request };
+export type AttachWish = {
+  name: string;
+  after: number;
+  request: Request /** The connection is over. */;
+  onEnd: () => void;
+};
 
 /** What the two ends agree on. */
 const agreed = ["sec-websocket-accept", "sec-websocket-protocol"];
@@ -19,7 +24,7 @@ export async function attachToProcess(
   deps: AttachDeps,
   ctx: Ctx,
   id: SandboxId,
-  { name, after, request }: AttachWish,
+  { name, after, request, onEnd }: AttachWish,
 ): Promise<Response> {
   if (!isHandshake(request)) {
     // Whose it is comes first, as in every refusal.
@@ -35,5 +40,5 @@ export async function attachToProcess(
     const value = answer.headers.get(each);
     if (value !== null) headers.set(each, value);
   }
-  return deps.passage.handOn(answer, headers);
+  return deps.passage.handOn(answer, headers, onEnd);
 }
