@@ -21,10 +21,8 @@ export async function requireCaller(
   const key = await authenticate(deps, state.ctx, headers);
   const { requestId, signal, background, note } = state.ctx;
   const { tenantId, id: keyId, scopes, sandboxId } = key;
-  const { templates, expiresAtMs, monthlyCapMicros, rate } = key;
-  const restrictions = { templates, expiresAtMs, monthlyCapMicros, rate };
   const base = { requestId, ...(signal && { signal }), background, note };
-  const caller: Ctx = { ...base, tenantId, keyId, scopes, restrictions, sandboxId };
+  const caller: Ctx = { ...base, tenantId, keyId, scopes, restrictions: key, sandboxId };
   state.caller = caller;
   if (key.sandboxId !== null) state.facts.isByToken = true;
   if (!key.scopes.includes(scope)) {
