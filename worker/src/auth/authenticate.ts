@@ -1,14 +1,17 @@
+import type { SandboxId } from "#contract/ids";
 import { type TokenClaims, tokenPrefix } from "#contract/token";
 import type { Clock, RequestCtx } from "../context.ts";
 import { sha256Hex } from "../crypto.ts";
 import type { Db } from "../db/client.ts";
 import { AppError } from "../errors.ts";
 import { isOurKey } from "./key-format.ts";
-import type { Caller, Keyring } from "./keyring.ts";
+import type { KeyHolder, Keyring } from "./keyring.ts";
 import { claimsOf } from "./sandbox-token.ts";
 import { type FoundKey, findKeyByHash, findKeyById, noteKeyUsed } from "./store.ts";
 
 type Deps = { db: Db; keyring: Keyring; now: Clock };
+/** A key, or what of its rights a sandbox's token carries. */
+export type Caller = FoundKey & { sandboxId: SandboxId | null };
 
 const lastUsedGrainMs = 60_000;
 
@@ -46,7 +49,7 @@ function checkStanding(found: FoundKey, nowMs: number): void {
   }
 }
 
-async function load(deps: Deps, key: string, nowMs: number): Promise<Caller> {
+async function load(deps: Deps, key: string, nowMs: number): Promise<KeyHolder> {
   if (deps.keyring.refused.get(key, nowMs)) throw unauthenticated();
   if (!(await isOurKey(await deps.keyring.secret(), key))) throw unauthenticated();
   const found = await findKeyByHash(deps.db, await sha256Hex(key));
@@ -54,10 +57,9 @@ async function load(deps: Deps, key: string, nowMs: number): Promise<Caller> {
     deps.keyring.refused.set(key, true, nowMs);
     throw unauthenticated();
   }
-  // Made once per read: this is every request's way.
-  const caller = { ...found, sandboxId: null };
-  deps.keyring.known.set(key, caller, nowMs);
-  return caller;
+  const holder: KeyHolder = { ...found, sandboxId: null };
+  deps.keyring.known.set(key, holder, nowMs);
+  return holder;
 }
 
 async function loadMaker(deps: Deps, { tenantId, keyId }: TokenClaims, nowMs: number): Promise<FoundKey> {
