@@ -9,6 +9,8 @@ export const scopes = [
   "files:write",
   "runs:read",
   "runs:write",
+  "usage:read",
+  "audit:read",
 ] as const;
 export type Scope = (typeof scopes)[number];
 
@@ -35,6 +37,8 @@ export type ApiRow = {
   result?: z.ZodType;
   /** With `Accept: text/event-stream` the answer is a stream of events in place of the result. */
   orStream?: true;
+  /** With `Accept: text/csv` or `?format=csv` the answer is a table in place of the result. */
+  orCsv?: true;
   /** What bytes are; `application/octet-stream` when absent. */
   resultType?: string;
   /** Any method, query, headers and body are passed on, and the answer is whatever comes back; a WebSocket too. */

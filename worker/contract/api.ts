@@ -1,3 +1,5 @@
+import { auditRows } from "./api-audit.ts";
+import { billingRows } from "./api-billing.ts";
 import { fileRows } from "./api-files.ts";
 import { portRows } from "./api-ports.ts";
 import { processRows } from "./api-processes.ts";
@@ -232,6 +234,8 @@ export const api = {
   ...fileRows,
   ...portRows,
   ...runRows,
+  ...billingRows,
+  ...auditRows,
   ...serviceRows,
 } as const satisfies Record<string, ApiRow>;
 

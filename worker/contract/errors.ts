@@ -13,6 +13,7 @@ export const errorTable = {
   exec_not_found: { status: 404, retryable: false, title: "There is no such command, or no more" },
   process_not_found: { status: 404, retryable: false, title: "There is no such process, or no more" },
   run_not_found: { status: 404, retryable: false, title: "There is no such run" },
+  statement_not_found: { status: 404, retryable: false, title: "There is no statement of this month" },
   template_not_found: { status: 404, retryable: false, title: "There is no such template" },
   file_not_found: { status: 404, retryable: false, title: "There is no such file" },
   method_not_allowed: { status: 405, retryable: false, title: "The method does not fit this address" },

@@ -73,6 +73,11 @@ export const settings = {
     "7",
     "days after which ended sandboxes and runs are forgotten",
   ),
+  SANDGATE_AUDIT_RETENTION_DAYS: setting(
+    integer(30, 3650),
+    "400",
+    "days after which rows of the audit are forgotten",
+  ),
   ...poolSettings,
   SANDGATE_MEMORY_OVERCOMMIT: setting(
     decimal(1, 16),

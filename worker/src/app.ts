@@ -2,6 +2,8 @@ import { Hono } from "hono";
 import type { Deps } from "./deps.ts";
 import { observe } from "./middleware/observe.ts";
 import type { HonoEnv } from "./middleware/state.ts";
+import { mountAudit } from "./routes/audit.ts";
+import { mountBilling } from "./routes/billing.ts";
 import { mountDataPlane } from "./routes/data-plane.ts";
 import { mountDocuments } from "./routes/documents.ts";
 import { mountExec } from "./routes/exec.ts";
@@ -30,6 +32,8 @@ export function createApp(deps: Deps): App {
   mountFiles(app, deps);
   mountPorts(app, deps);
   mountRuns(app, deps);
+  mountBilling(app, deps);
+  mountAudit(app, deps);
   mountInternal(app, deps);
   mountFallbacks(app);
   return app;

@@ -1,12 +1,23 @@
+import { pruneAudit } from "./audit/prune.ts";
+import { sealAudit } from "./audit/seal.ts";
 import type { Clock } from "./context.ts";
+import type { LazyKey } from "./crypto.ts";
 import type { Db } from "./db/client.ts";
 import { prune } from "./db/prune-store.ts";
 import { forget } from "./idempotency/forget.ts";
 import { describeError, type Log } from "./log.ts";
 import { sweepRuns } from "./runs/sweep.ts";
 import { sweep } from "./sandboxes/sweep.ts";
+import { closeMonths } from "./usage/close.ts";
 
-type Deps = { db: Db; log: Log; now: Clock; retentionMs: number };
+type Deps = {
+  db: Db;
+  log: Log;
+  now: Clock;
+  auditKey: LazyKey;
+  retentionMs: number;
+  auditRetentionMs: number;
+};
 
 /** Of each kind and per sweep: a backlog is worked off over several, and none holds the database for long. */
 const prunedPerSweep = 1_000;
@@ -17,8 +28,21 @@ export async function runSweep(deps: Deps): Promise<void> {
   try {
     const done = { ...(await sweep(deps)), lost: await sweepRuns(deps), forgotten: await forget(deps) };
     const endedAtMs = startedAtMs - deps.retentionMs;
-    const pruned = await prune(deps.db, { endedAtMs, rowsMax: prunedPerSweep });
-    deps.log({ level: "debug", event: "sweep", durationMs: deps.now() - startedAtMs, ...done, pruned });
+    const pruned = {
+      ...(await prune(deps.db, { endedAtMs, rowsMax: prunedPerSweep })),
+      audit: await pruneAudit(deps),
+    };
+    const closed = await closeMonths(deps);
+    const sealed = await sealAudit(deps);
+    deps.log({
+      level: "debug",
+      event: "sweep",
+      durationMs: deps.now() - startedAtMs,
+      ...done,
+      pruned,
+      closed,
+      sealed,
+    });
   } catch (error) {
     deps.log({ level: "error", event: "sweep", cause: describeError(error) });
   }

@@ -99,7 +99,10 @@ export const usageHours = sqliteTable(
     ...quantities(),
     pausedMiBSeconds: integer("paused_mib_seconds").notNull(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.hour, t.month, t.template, t.keyId] })],
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.hour, t.month, t.template, t.keyId] }),
+    index("usage_hours_by_month").on(t.tenantId, t.month),
+  ],
 );
 
 export const usageMonths = sqliteTable(
@@ -111,8 +114,16 @@ export const usageMonths = sqliteTable(
     ...quantities(),
     pausedMiBSeconds: integer("paused_mib_seconds").notNull(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.month, t.keyId] })],
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.month, t.keyId] }),
+    index("usage_months_by_month").on(t.month, t.tenantId),
+  ],
 );
+
+export const closedMonths = sqliteTable("closed_months", {
+  month: text("month").primaryKey().notNull(),
+  closedAtMs: integer("closed_at_ms").notNull(),
+});
 
 export const statements = sqliteTable(
   "statements",

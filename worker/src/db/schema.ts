@@ -7,7 +7,7 @@ import type { RunState } from "#contract/run";
 import type { EndReason, SandboxState } from "#contract/sandbox";
 import { tenantId } from "./schema-tenants.ts";
 
-export { audit } from "./schema-audit.ts";
+export { audit, auditHeads } from "./schema-audit.ts";
 export * from "./schema-money.ts";
 export { keys, plans, tenants } from "./schema-tenants.ts";
 

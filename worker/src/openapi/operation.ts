@@ -4,6 +4,7 @@ import { type ErrorCode, errorTable, Problem } from "#contract/errors";
 import { eventStreamType } from "#contract/events";
 import { IdempotencyKey } from "#contract/idempotency";
 import { RunId, SandboxId } from "#contract/ids";
+import { csvType } from "#contract/statement";
 import { errorsByStatus } from "./errors.ts";
 import { asObject, type Json, type JsonObject, type schemaWriter } from "./schemas.ts";
 
@@ -111,6 +112,7 @@ function successOf(row: ApiRow, write: Write): JsonObject {
           ...(example !== undefined && { example }),
         },
         ...(row.orStream && { [eventStreamType]: {} }),
+        ...(row.orCsv && { [csvType]: {} }),
       }
     : { [row.resultType ?? bytesType]: {} };
   return { description: row.status === 201 ? "Made." : "Done.", headers: requestIdOnly, content };

@@ -1,0 +1,298 @@
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Statement, StatementList } from "#contract/statement";
+import { noQuantities, type Quantities } from "#contract/usage";
+import type { UsageSummary } from "#contract/usage-summary";
+import { type Harness, harness, problemOf } from "#test/support/harness";
+import { type Booked, book } from "#test/support/ledger";
+import { runSweep } from "#worker/jobs";
+import { addUp } from "#worker/usage/bill";
+import { closeAfterMs, closeMonths, lastMonthDue } from "#worker/usage/close";
+
+const hourMs = 3_600_000;
+const hourOfCpu = { cpuMs: hourMs };
+/** Of the plan `standard`: 100 hours of processor time are included, an hour costs 50,400 micros. */
+const included = { cpuMs: 360_000_000 };
+
+let h: Harness;
+let me: Pick<Booked, "tenantId" | "keyId">;
+beforeEach(async () => {
+  h = await harness();
+  h.clock.advance(Date.parse("2026-03-15T12:00:00Z") - h.clock.now());
+  await h.database.client.execute("UPDATE tenants SET plan = 'standard'");
+  me = { tenantId: h.tenantId, keyId: h.id };
+});
+afterEach(() => h.close());
+
+const advanceTo = (time: string) => h.clock.advance(Date.parse(time) - h.clock.now());
+const use = (hour: string, used: Partial<Quantities>, over: Partial<Booked> = {}) =>
+  book(h.database.client, { ...me, hour, used, ...over });
+const get = (path: string, key = h.key) => h.send("GET", path, { key });
+const statementOf = async (month: string) =>
+  (await (await get(`/v1/statements/${month}`)).json()) as Statement;
+const usageOf = async (query: string) => (await (await get(`/v1/usage?${query}`)).json()) as UsageSummary;
+const list = async () => ((await (await get("/v1/statements")).json()) as StatementList).items;
+
+describe("a statement", () => {
+  test("is a draft of what there is by now, with included amounts applied", async () => {
+    await use("2026-03-01T00", included);
+    await use("2026-03-15T11", { ...hourOfCpu, memoryMiBSeconds: 1024 });
+    expect(await statementOf("2026-03")).toMatchObject({
+      month: "2026-03",
+      isDraft: true,
+      plan: "standard",
+      totalMicros: 50_400,
+      lines: expect.arrayContaining([
+        {
+          unit: "cpuMs",
+          quantity: 363_600_000,
+          included: 360_000_000,
+          billable: 3_600_000,
+          priceMicros: 50_400,
+          per: 3_600_000,
+          micros: 50_400,
+        },
+        expect.objectContaining({ unit: "memoryMiBSeconds", quantity: 1024, billable: 0, micros: 0 }),
+      ]),
+      byTemplate: [{ template: "base" }],
+      byKey: [{ keyId: h.id, name: "test" }],
+    });
+  });
+
+  test("of a month that has begun and is not used is empty; of any other month there is none", async () => {
+    for (const month of ["2026-03", "current"]) {
+      const empty = { month: "2026-03", isDraft: true, totalMicros: 0, byTemplate: [] };
+      expect(await statementOf(month)).toMatchObject(empty);
+    }
+    for (const month of ["2026-02", "2026-04", "2026-13", "now", "..%2f2026-03"]) {
+      const response = await get(`/v1/statements/${month}`);
+      expect([month, response.status]).toEqual([month, 404]);
+      expect((await problemOf(response)).code).toBe("statement_not_found");
+    }
+  });
+
+  test("is billed by the prices of the month's first use, whatever the plan has become", async () => {
+    await h.database.client.execute({
+      sql: `INSERT INTO price_sheets SELECT tenant_id, '2026-03', json_set(sheet, '$.prices.cpuHourMicros', 1000)
+        FROM tenant_plans WHERE tenant_id = ?`,
+      args: [h.tenantId],
+    });
+    await use("2026-03-01T00", { cpuMs: included.cpuMs + hourMs });
+    expect((await statementOf("2026-03")).totalMicros).toBe(1_000);
+  });
+
+  test("is one tenant's own", async () => {
+    await use("2026-03-01T00", { cpuMs: 2 * included.cpuMs });
+    const other = await h.tenant("other");
+    const response = await get("/v1/statements/2026-03", other.key);
+    expect(await response.json()).toMatchObject({ totalMicros: 0, byKey: [] });
+  });
+
+  test("as a table is asked for by the query, or by what the client accepts", async () => {
+    await use("2026-03-01T00", hourOfCpu);
+    const headers = { accept: "text/csv" };
+    const byHeader = await h.send("GET", "/v1/statements/2026-03", { key: h.key, headers });
+    const byQuery = await get("/v1/statements/2026-03?format=csv");
+    expect(byHeader.headers.get("content-type")).toBe("text/csv; charset=utf-8; header=present");
+    const table = await byHeader.text();
+    expect(table.split("\r\n")[0]).toMatch(/^record,month,/);
+    expect(await byQuery.text()).toBe(table);
+    const json = await h.send("GET", "/v1/statements/2026-03?format=json", { key: h.key, headers });
+    expect(json.headers.get("content-type")).toBe("application/json");
+  });
+});
+
+describe("a month", () => {
+  const closed = async (month: string) => {
+    const { rows } = await h.database.client.execute({
+      sql: "SELECT * FROM statements WHERE month = ?",
+      args: [month],
+    });
+    return rows;
+  };
+
+  test("is closed 49 hours after its end, once, and says the same for ever", async () => {
+    await use("2026-03-31T23", { cpuMs: included.cpuMs + hourMs });
+    h.clock.advance(Date.parse("2026-04-01T00:00:00Z") + closeAfterMs - 1 - h.clock.now());
+    await runSweep(h.deps);
+    expect(await statementOf("2026-03")).toMatchObject({ isDraft: true });
+    h.clock.advance(1);
+    await runSweep(h.deps);
+    const first = await (await get("/v1/statements/2026-03")).text();
+    expect(JSON.parse(first)).toMatchObject({
+      isDraft: false,
+      closedAt: "2026-04-03T01:00:00.000Z",
+      totalMicros: 50_400,
+    });
+    await use("2026-03-31T23", hourOfCpu);
+    await h.database.client.execute("UPDATE tenants SET plan = 'scale'");
+    advanceTo("2026-06-15T00:00:00Z");
+    await runSweep(h.deps);
+    expect(await (await get("/v1/statements/2026-03")).text()).toBe(first);
+    expect(await closed("2026-03")).toHaveLength(1);
+  });
+
+  test("that is closed cannot be changed, deleted or replaced by any statement of ours", async () => {
+    await use("2026-03-31T23", hourOfCpu);
+    advanceTo("2026-04-15T00:00:00Z");
+    await runSweep(h.deps);
+    const before = await closed("2026-03");
+    const run = (sql: string) => h.database.client.execute(sql);
+    await expect(run("UPDATE statements SET body = '{}'")).rejects.toThrow("does not change");
+    await expect(run("DELETE FROM statements")).rejects.toThrow("is kept");
+    await run(`INSERT OR REPLACE INTO statements SELECT tenant_id, month, '{}', 0 FROM statements`);
+    expect(await closed("2026-03")).toEqual(before);
+  });
+
+  test("is closed for each tenant who used something, in the order of months, and noted in the audit", async () => {
+    const other = await h.tenant("other");
+    await use("2026-02-01T00", hourOfCpu);
+    await use("2026-03-01T00", hourOfCpu);
+    await use("2026-03-01T00", hourOfCpu, { tenantId: other.tenantId, keyId: other.id });
+    advanceTo("2026-04-15T00:00:00Z");
+    expect(await closeMonths(h.deps)).toBe(1);
+    expect(await closeMonths(h.deps)).toBe(2);
+    expect(await closeMonths(h.deps)).toBe(0);
+    expect((await list()).map(({ month, isDraft }) => [month, isDraft])).toEqual([
+      ["2026-04", true],
+      ["2026-03", false],
+      ["2026-02", false],
+    ]);
+    const { rows } = await h.database.client.execute(
+      "SELECT actor, subject FROM audit WHERE action = 'statement.closed' ORDER BY sequence",
+    );
+    expect(rows.map((row) => ({ ...row }))).toEqual(
+      ["2026-02", "2026-03", "2026-03"].map((subject) => ({ actor: "system", subject })),
+    );
+  });
+
+  test("in which a tenant is billed for the first time after it was closed for all others is closed again", async () => {
+    await use("2026-02-01T00", hourOfCpu);
+    advanceTo("2026-04-15T00:00:00Z");
+    expect(await closeMonths(h.deps)).toBe(1);
+    expect(await closeMonths(h.deps)).toBe(0);
+    const other = await h.tenant("late");
+    await use("2026-02-01T00", hourOfCpu, { tenantId: other.tenantId, keyId: other.id });
+    expect(await closeMonths(h.deps)).toBe(1);
+    expect(await closeMonths(h.deps)).toBe(0);
+  });
+
+  test("that is being used while it is closed is closed with all of it, or later", async () => {
+    await use("2026-03-01T00", { cpuMs: included.cpuMs });
+    advanceTo("2026-04-15T00:00:00Z");
+    for (let i = 0; i < 20; i++) {
+      const [done] = await Promise.all([closeMonths(h.deps), use("2026-03-31T23", hourOfCpu)]);
+      const [row] = await closed("2026-03");
+      if (!row) {
+        expect(done).toBe(0);
+        continue;
+      }
+      const used = JSON.parse(String(row.body)).lines[0].quantity;
+      // What came after is the next month's, which the taking in of events sees to.
+      expect([included.cpuMs + i * hourMs, included.cpuMs + (i + 1) * hourMs]).toContain(used);
+      return;
+    }
+    await closeMonths(h.deps);
+    expect(await closed("2026-03")).toHaveLength(1);
+  });
+
+  test("is closed by the next sweep when the database went away in the middle of it", async () => {
+    await use("2026-03-01T00", hourOfCpu);
+    advanceTo("2026-04-15T00:00:00Z");
+    h.database.beAwayFor(1, /INTO statements/);
+    await expect(closeMonths(h.deps)).rejects.toMatchObject({ code: "unavailable" });
+    expect(await closed("2026-03")).toEqual([]);
+    expect(await closeMonths(h.deps)).toBe(1);
+  });
+
+  test("is closed once by two sweeps at once", async () => {
+    await use("2026-03-01T00", hourOfCpu);
+    advanceTo("2026-04-15T00:00:00Z");
+    const counts = await Promise.all([closeMonths(h.deps), closeMonths(h.deps), closeMonths(h.deps)]);
+    expect(counts.sort()).toEqual([0, 0, 1]);
+    const { rows } = await h.database.client.execute("SELECT 1 FROM audit WHERE action = 'statement.closed'");
+    expect(rows).toHaveLength(1);
+  });
+
+  test("F16: a clock an hour off closes no month that has not ended two days ago", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: Date.UTC(2026, 0), max: Date.UTC(2036, 0) }), (nowMs) => {
+        const due = lastMonthDue(nowMs + hourMs);
+        const [year = 0, month = 0] = due.split("-").map(Number);
+        expect(nowMs - Date.UTC(year, month)).toBeGreaterThanOrEqual(2 * 24 * hourMs);
+        expect(nowMs - Date.UTC(year, month + 1)).toBeLessThan(closeAfterMs);
+      }),
+    );
+  });
+});
+
+describe("usage", () => {
+  test("adds up by day, template, key and label, in any way to the sums of the statement", async () => {
+    const other = "key_00000000000000000000" as Booked["keyId"];
+    await use("2026-03-01T00", { cpuMs: 5, memoryMiBSeconds: 100 }, { metadata: { team: "a" } });
+    await use("2026-03-01T23", { cpuMs: 7_000_000_000 }, { metadata: { team: "b", 'we"ird.': "x" } });
+    await use("2026-03-02T00", { diskMiBSeconds: 3 }, { template: "node", keyId: other });
+    await use("2026-03-02T00", { cpuMs: 1_000 }, { isWrittenOff: true });
+    // Late: it was used in February and is billed in March.
+    await use("2026-02-28T23", { egressKiB: 9 }, { month: "2026-03", metadata: { team: "a" } });
+    const { lines } = await statementOf("2026-03");
+    const billed = Object.fromEntries(lines.map(({ unit, quantity }) => [unit, quantity]));
+    const groups: Record<string, (string | null)[]> = {
+      day: ["2026-02-28", "2026-03-01", "2026-03-02"],
+      template: ["base", "node"],
+      key: [h.id, other],
+      "metadata.team": ["b", "a", null],
+      'metadata.we"ird.': ["x", null],
+    };
+    for (const [groupBy, names] of Object.entries(groups)) {
+      const usage = await usageOf(String(new URLSearchParams({ groupBy, month: "2026-03" })));
+      expect([groupBy, usage.groups.map(({ group }) => group)]).toEqual([groupBy, names]);
+      expect(usage.total.quantities).toEqual(billed);
+      expect(addUp(usage.groups)).toEqual(billed);
+      expect(usage.total.listMicros).toBe(98_000_000);
+    }
+    expect(await usageOf("")).toMatchObject({ month: "2026-03", groupBy: "day" });
+  });
+
+  test("of days is what was used in them, whatever month it is billed in, each at its month's price", async () => {
+    await h.database.client.execute({
+      sql: `INSERT INTO price_sheets SELECT tenant_id, '2026-02', json_set(sheet, '$.prices.cpuHourMicros', 1000)
+        FROM tenant_plans WHERE tenant_id = ?`,
+      args: [h.tenantId],
+    });
+    await use("2026-02-28T23", hourOfCpu);
+    await use("2026-02-28T23", hourOfCpu, { month: "2026-03" });
+    await use("2026-03-01T00", hourOfCpu);
+    const usage = await usageOf("from=2026-02-28&to=2026-03-01");
+    expect(usage).toMatchObject({ from: "2026-02-28", to: "2026-03-01" });
+    expect(usage.groups).toEqual([
+      { group: "2026-02-28", quantities: { ...noQuantities, cpuMs: 2 * hourMs }, listMicros: 51_400 },
+    ]);
+  });
+
+  test.each([
+    ["from=2026-03-01", "to"],
+    ["from=2026-03-02&to=2026-03-02", "after"],
+    ["from=2025-01-01&to=2026-03-02", "400 days"],
+    ["from=2026-01-01&to=2026-02-02&groupBy=metadata.a", "31 by a label"],
+    ["from=2026-02-30&to=2026-03-02", "must be a day"],
+    ["month=2026-03&from=2026-03-01&to=2026-03-02", "a month, or days"],
+    ["groupBy=sandbox", "must be day, template"],
+    ["groupBy=metadata.", "must be day, template"],
+  ])("of %s is refused in words", async (query, words) => {
+    const response = await get(`/v1/usage?${query}`);
+    expect(response.status).toBe(400);
+    expect(JSON.stringify(await problemOf(response))).toContain(words);
+  });
+
+  test("by a label that would take too long is refused in words", async () => {
+    await use("2026-03-01T00", hourOfCpu);
+    await h.database.client.execute(`
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)
+      INSERT INTO usage_events SELECT 'e' || i, sandbox_id, generation, i, tenant_id, key_id, template, metadata, from_ms,
+        to_ms, hour, month, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM usage_events, n`);
+    const response = await get("/v1/usage?groupBy=metadata.team");
+    expect(response.status).toBe(400);
+    expect((await problemOf(response)).detail).toContain("fewer days");
+  });
+});

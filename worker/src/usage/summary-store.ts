@@ -1,0 +1,59 @@
+import { type SQL, sql } from "drizzle-orm";
+import type { TenantId } from "#contract/ids";
+import type { Quantities } from "#contract/usage";
+import type { Db } from "../db/client.ts";
+import { sums } from "./sums-store.ts";
+
+/** Hours of a month's bill, or hours in order of time. */
+export type Span = { month: string } | { fromHour: string; toHour: string };
+export type GroupKey = "day" | "template" | "key" | { label: string };
+export type UsageRow = { label: string | null; month: string } & Quantities;
+
+/** Rows that one question may look at; more of them are for a shorter span. */
+export const rowsScannedMax = 200_000;
+
+/**
+ * What was used, put together by label and month of billing.
+ * @returns `undefined` when that would take too many rows
+ */
+export async function usageRows(
+  db: Db,
+  tenantId: TenantId,
+  span: Span,
+  by: GroupKey,
+): Promise<UsageRow[] | undefined> {
+  const rows = await db.all<UsageRow & { scanned: number }>(sql`
+    SELECT ${labelOf(by)} AS label, u.month AS month, ${sums}, count(*) AS scanned
+    FROM (SELECT * FROM ${typeof by === "object" ? eventsOf(tenantId, span) : hoursOf(tenantId, span)}
+      LIMIT ${rowsScannedMax + 1}) u
+    GROUP BY 1, 2`);
+  if (rows.reduce((sum, { scanned }) => sum + scanned, 0) > rowsScannedMax) return undefined;
+  return rows.map(({ scanned: _scanned, ...row }) => row);
+}
+
+function labelOf(by: GroupKey): SQL {
+  if (by === "day") return sql`substr(u.hour, 1, 10)`;
+  if (by === "template") return sql`u.template`;
+  if (by === "key") return sql`u.key_id`;
+  // Compared as a value: a path of JSON would have to be quoted.
+  return sql`(SELECT value FROM json_each(u.metadata) WHERE key = ${by.label})`;
+}
+
+const hoursOf = (tenantId: TenantId, span: Span): SQL =>
+  "month" in span
+    ? sql`usage_hours WHERE tenant_id = ${tenantId} AND month = ${span.month}`
+    : sql`usage_hours WHERE tenant_id = ${tenantId} AND hour >= ${span.fromHour} AND hour < ${span.toHour}`;
+
+const billed = (tenantId: TenantId) => sql`usage_events WHERE tenant_id = ${tenantId} AND is_written_off = 0`;
+const eventsOf = (tenantId: TenantId, span: Span): SQL =>
+  "month" in span
+    ? // What a month bills has ended in it, or came too late for a month before.
+      sql`${billed(tenantId)} AND month = ${span.month} AND hour < ${`${span.month}-32`}
+        AND hour >= ${lateFrom(span.month)}`
+    : sql`${billed(tenantId)} AND hour >= ${span.fromHour} AND hour < ${span.toHour}`;
+
+/** Events are billed late when a host was away; a quarter is longer than any host may be. */
+function lateFrom(month: string): string {
+  const [year = 0, number = 1] = month.split("-").map(Number);
+  return new Date(Date.UTC(year, number - 4)).toISOString().slice(0, 7);
+}
