@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { testAudit } from "#test/support/audit";
-import { chainHash, chainStart } from "#worker/audit/chain";
+import { type ChainPoint, chainHash, chainStart, headMac } from "#worker/audit/chain";
+import { chainPage, writeSeals } from "#worker/audit/chain-store";
 import { unsealedMaxMs, verifyAudit } from "#worker/audit/verify";
 import { derivedKey } from "#worker/crypto";
 
@@ -173,6 +174,24 @@ test("a long chain is verified in parts, each begun where the last one ended", a
 });
 
 describe("two sealers at once", () => {
+  test.each(["their first", "a later one"])("leave %s stretch to the faster one", async (which) => {
+    if (which === "a later one") await a.seal();
+    await a.write(2);
+    const { head, rows } = await chainPage(a.db, 500);
+    let at = head?.sealed ?? chainStart;
+    const seals: ChainPoint[] = [];
+    for (const each of rows) {
+      at = { sequence: each.sequence, hash: await chainHash(at.hash, each) };
+      seals.push(at);
+    }
+    const slower = { sealed: at, pruned: chainStart };
+    const mac = await headMac(a.auditKey, slower);
+    await a.write(2);
+    await a.seal();
+    expect(await writeSeals(a.db, head, { ...slower, mac }, seals)).toBe(false);
+    expect(await a.verify()).toMatchObject({ isIntact: true, isComplete: true, checked: 14 });
+  });
+
   test("make one chain", async () => {
     for (let round = 0; round < 20; round++) {
       await a.write(3);

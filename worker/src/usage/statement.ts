@@ -78,8 +78,7 @@ export async function getStatement(
   const [parts, sheetFor] = await Promise.all([monthParts(db, tenantId, month), sheetsOf(db, tenantId)]);
   const sheet = sheetFor(month);
   if (!sheet || (parts.length === 0 && month !== current)) throw statementNotFound();
-  // Closed between the two reads: then that one counts.
-  return (await findStatement(db, tenantId, month)) ?? statementOf(month, parts, sheet).body;
+  return statementOf(month, parts, sheet).body;
 }
 
 /** Every statement of a tenant in short, newest first, the draft of this month included. */

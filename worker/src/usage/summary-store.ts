@@ -9,25 +9,21 @@ export type Span = { month: string } | { fromHour: string; toHour: string };
 export type GroupKey = "day" | "template" | "key" | { label: string };
 export type UsageRow = { label: string | null; month: string } & Quantities;
 
-/** Rows that one question may look at; more of them are for a shorter span. */
-export const rowsScannedMax = 200_000;
-
 /**
  * What was used, put together by label and month of billing.
- * @returns `undefined` when that would take too many rows
+ * @returns `undefined` when more than `rowsMax` rows would have to be looked at
  */
 export async function usageRows(
   db: Db,
   tenantId: TenantId,
-  span: Span,
-  by: GroupKey,
+  { span, by, rowsMax }: { span: Span; by: GroupKey; rowsMax: number },
 ): Promise<UsageRow[] | undefined> {
   const rows = await db.all<UsageRow & { scanned: number }>(sql`
     SELECT ${labelOf(by)} AS label, u.month AS month, ${sums}, count(*) AS scanned
     FROM (SELECT * FROM ${typeof by === "object" ? eventsOf(tenantId, span) : hoursOf(tenantId, span)}
-      LIMIT ${rowsScannedMax + 1}) u
+      LIMIT ${rowsMax + 1}) u
     GROUP BY 1, 2`);
-  if (rows.reduce((sum, { scanned }) => sum + scanned, 0) > rowsScannedMax) return undefined;
+  if (rows.reduce((sum, { scanned }) => sum + scanned, 0) > rowsMax) return undefined;
   return rows.map(({ scanned: _scanned, ...row }) => row);
 }
 

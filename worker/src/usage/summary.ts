@@ -8,16 +8,18 @@ import { compare, groupParts } from "./group.ts";
 import { sheetsOf } from "./statement-store.ts";
 import { type GroupKey, type Span, usageRows } from "./summary-store.ts";
 
-type Deps = { db: Db; now: Clock };
+type Deps = { db: Db; now: Clock; usageRowsMax?: number };
 
 const groupsMax = 1_000;
+/** Rows that one question may look at, which takes a second; more of them are for a shorter span. */
+const rowsMax = 200_000;
 
 /**
  * What was used and what it costs at list prices: of a month, whose sums are those of its statement, or of days.
  * @throws AppError `invalid_request` where too much would have to be looked through
  */
 export async function usageSummary(
-  { db, now }: Deps,
+  { db, now, usageRowsMax = rowsMax }: Deps,
   { tenantId }: Pick<Ctx, "tenantId">,
   query: UsageQuery,
 ): Promise<UsageSummary> {
@@ -26,7 +28,7 @@ export async function usageSummary(
   const month = query.month ?? monthOf(now());
   const span: Span = isOfDays ? { fromHour: from, toHour: to } : { month };
   const [rows, sheetFor] = await Promise.all([
-    usageRows(db, tenantId, span, keyOf(groupBy)),
+    usageRows(db, tenantId, { span, by: keyOf(groupBy), rowsMax: usageRowsMax }),
     sheetsOf(db, tenantId),
   ]);
   if (!rows) throw tooMuch();
