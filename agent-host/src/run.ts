@@ -60,7 +60,7 @@ async function open(host: Host, hurry: AbortSignal): Promise<RunningHost> {
   const { config, log } = host;
   const digests = new Set(config.prepared.templates.map(({ digest }) => digest));
   await host.workspaces.open(host.disk);
-  const recovered = await recover({ ...host, currentDigests: digests });
+  const recovered = await recover({ ...host, ...execEventsOf(host), currentDigests: digests });
   if (recovered.leased + recovered.warm + recovered.destroyed > 0) log.info(recovered, "recovered");
   const onReady = (template: string, image: string) => host.pool.setImage(template, image);
   await makeImagesReady({ ...host, onReady }, config.prepared.templates);
@@ -82,6 +82,16 @@ async function open(host: Host, hurry: AbortSignal): Promise<RunningHost> {
   return { url, findings, stop: () => drain(host, server, timers) };
 }
 
+/** Who hears of commands. */
+function execEventsOf(host: Host) {
+  return {
+    onExecEnd: ({ endReason, durationMs }: ExitEvent) =>
+      host.metrics.execs.observe({ end_reason: endReason }, durationMs / 1000),
+    onSilent: (live: Live) =>
+      void live.member.connection.ping(2_000).catch(() => endSandbox(host, live, "crashed")),
+  };
+}
+
 /** What everything that is let in at the door may touch. */
 function doorOf(host: Host) {
   const { identity, settings } = host.config;
@@ -91,10 +101,7 @@ function doorOf(host: Host) {
     ...host,
     waitMs: settings.SANDGATE_POOL_WAIT_SECONDS * 1_000,
     verify,
-    onExecEnd: ({ endReason, durationMs }: ExitEvent) =>
-      host.metrics.execs.observe({ end_reason: endReason }, durationMs / 1000),
-    onSilent: (live: Live) =>
-      void live.member.connection.ping(2_000).catch(() => endSandbox(host, live, "crashed")),
+    ...execEventsOf(host),
     health: () => ({
       pools: host.pool.state(),
       allocated: host.registry.size,

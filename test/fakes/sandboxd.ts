@@ -83,6 +83,12 @@ export class FakeSandboxd {
         if (!isOpen || daemon.isSilent || daemon.isFrozen) throw new SandboxdError("deadline", "no answer");
       },
       exec: (request, sink) => daemon.#exec(request, sink, closed),
+      // As one that is older than this is.
+      async kept() {
+        return [];
+      },
+      recall: (_tag, sink) => daemon.#exec({ argv: ["nothing-is-kept"] }, sink, closed),
+      forget: () => undefined,
       async readFile({ path }) {
         if (!daemon.configured) throw new SandboxdError("notConfigured", "not configured");
         const content = daemon.files.get(path);

@@ -1,9 +1,10 @@
 import { sql } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type * as z from "zod";
-import type { AuditPage } from "#contract/audit";
+import type { AuditPage, AuditRecord, AuditVerdict } from "#contract/audit";
 import { limits } from "#contract/limits";
 import { type Harness, harness, problemOf } from "#test/support/harness";
+import { sealAudit } from "#worker/audit/seal";
 import { type AuditEntry, auditStatement } from "#worker/audit/store";
 import { verifyAudit } from "#worker/audit/verify";
 import { runBatch } from "#worker/db/rider";
@@ -106,6 +107,44 @@ describe("the audit of a tenant", () => {
       expect([response.status, (await problemOf(response)).code]).toEqual([400, "invalid_request"]);
     }
     expect((await get("?tenantId=ten_x")).status).toBe(400);
+  });
+});
+
+describe("the operator", () => {
+  const verify = async (json: unknown = {}) => {
+    const response = await h.send("POST", "/admin/v1/audit/verify", { key: h.adminKey, json });
+    return (await response.json()) as AuditVerdict;
+  };
+  const records = async (query = "") => {
+    const response = await h.send("GET", `/admin/v1/audit${query}`, { key: h.adminKey });
+    return ((await response.json()) as { items: AuditRecord[] }).items;
+  };
+
+  test("lists what was changed in the whole service, by tenant too, with numbers and hashes", async () => {
+    await write({ subject: "a" }, { subject: "all", tenantId: null, actor: `host:${h.host.hostId}` });
+    await sealAudit(h.deps);
+    await write({ subject: "b" });
+    const hash = expect.stringMatching(/^[0-9a-f]{64}$/);
+    expect(await records()).toMatchObject([
+      { sequence: 3, subject: "b", tenantId: h.tenantId, hash: null },
+      { sequence: 2, subject: "all", tenantId: null, actor: `host:${h.host.hostId}`, hash },
+      { sequence: 1, subject: "a", tenantId: h.tenantId, hash },
+    ]);
+    expect((await records(`?tenantId=${h.tenantId}`)).map(({ subject }) => subject)).toEqual(["b", "a"]);
+  });
+
+  test("has the chain verified, and goes on from where that ended", async () => {
+    await write({}, {}, {});
+    await sealAudit(h.deps);
+    const first = await verify();
+    expect(first).toMatchObject({ isIntact: true, isComplete: true, checked: 3, through: { sequence: 3 } });
+    await write({});
+    await sealAudit(h.deps);
+    expect(await verify({ after: first.through })).toMatchObject({ isIntact: true, checked: 1 });
+    await h.database.client.execute("DELETE FROM audit WHERE sequence = 2");
+    expect(await verify()).toMatchObject({ isIntact: false, finding: { sequence: 2, kind: "removed" } });
+    const forged = await verify({ after: { ...first.through, hash: "0".repeat(64) } });
+    expect(forged.finding).toEqual({ sequence: 3, kind: "changed" });
   });
 });
 

@@ -21,6 +21,8 @@ const ctx = () => ({
   // Verbs look at neither.
   keyId: "" as never,
   scopes: [],
+  restrictions: { templates: null, expiresAtMs: null, monthlyCapMicros: null, rate: null },
+  sandboxId: null,
   background: h.deps.background,
   note: () => undefined,
 });

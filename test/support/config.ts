@@ -7,6 +7,7 @@ export const testConfig: Config = {
   sweepMs: 30_000,
   retentionMs: 7 * 86_400_000,
   auditRetentionMs: 400 * 86_400_000,
+  tenantGraceMs: 7 * 86_400_000,
   sandboxDomain: "sandboxes.test",
   isPublicHttps: false,
   defaults: { cpu: 1, memoryMiB: 256, pids: 256, diskMiB: 1024, lifetimeSeconds: 900, idleSeconds: 300 },

@@ -1,6 +1,8 @@
+import { adminRows } from "./api-admin.ts";
 import { auditRows } from "./api-audit.ts";
 import { billingRows } from "./api-billing.ts";
 import { fileRows } from "./api-files.ts";
+import { keyRows } from "./api-keys.ts";
 import { portRows } from "./api-ports.ts";
 import { processRows } from "./api-processes.ts";
 import { type ApiRow, onSandbox, sandbox } from "./api-row.ts";
@@ -39,6 +41,8 @@ const exampleSample = {
   processes: 3,
   readBytes: 0,
   writtenBytes: 4096,
+  workspaceBytes: 4096,
+  workspaceInodes: 12,
 };
 
 export { type ApiRow, type Scope, scopes } from "./api-row.ts";
@@ -137,7 +141,7 @@ export const api = {
     tokens: 1,
     result: Sandbox,
     status: 200,
-    errors: ["sandbox_not_found"],
+    errors: ["sandbox_not_found", "sandbox_ended"],
     example: { result: exampleSandbox },
   },
   patchSandbox: {
@@ -179,6 +183,8 @@ export const api = {
         cpu: 1,
         memoryLimitBytes: 268435456,
         processesLimit: 256,
+        workspaceLimitBytes: 1040580608,
+        workspaceInodesLimit: 65536,
         current: exampleSample,
         intervalSeconds: 5,
         history: [exampleSample],
@@ -236,6 +242,8 @@ export const api = {
   ...runRows,
   ...billingRows,
   ...auditRows,
+  ...keyRows,
+  ...adminRows,
   ...serviceRows,
 } as const satisfies Record<string, ApiRow>;
 

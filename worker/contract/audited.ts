@@ -29,6 +29,23 @@ export const audited = {
   writeArchive: null,
   createRun: "run.created",
   cancelRun: "run.ended",
+  createKey: "key.created",
+  revokeKey: "key.revoked",
+  createSandboxToken: "token.issued",
+  createTenant: "tenant.created",
+  patchTenant: "tenant.changed",
+  suspendTenant: "tenant.suspended",
+  resumeTenant: "tenant.resumed",
+  deleteTenant: "tenant.deleted",
+  createTenantKey: "key.created",
+  revokeTenantKey: "key.revoked",
+  putPlan: "plan.changed",
+  deletePlan: "plan.deleted",
+  drainHost: "host.drained",
+  undrainHost: "host.undrained",
+  removeHost: "host.removed",
+  // It only looks.
+  verifyAudit: null,
 } as const satisfies Record<MutatingName, `${string}.${string}` | null>;
 
 const byName: Partial<Record<string, string | null>> = audited;

@@ -78,6 +78,11 @@ export const settings = {
     "400",
     "days after which rows of the audit are forgotten",
   ),
+  SANDGATE_TENANT_GRACE_DAYS: setting(
+    integer(0, 365),
+    "7",
+    "days for which a deleted tenant can be brought back before all of its own is removed",
+  ),
   ...poolSettings,
   SANDGATE_MEMORY_OVERCOMMIT: setting(
     decimal(1, 16),

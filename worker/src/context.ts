@@ -1,5 +1,6 @@
 import type { Scope } from "#contract/api";
-import type { KeyId, TenantId } from "#contract/ids";
+import type { KeyId, SandboxId, TenantId } from "#contract/ids";
+import type { KeyRate } from "#contract/plan";
 
 export type Clock = () => number;
 
@@ -16,4 +17,19 @@ export type RequestCtx = {
   note: (name: string, value: string | number | boolean) => void;
 };
 
-export type Ctx = RequestCtx & { tenantId: TenantId; keyId: KeyId; scopes: readonly Scope[] };
+/** What a key may, besides its scopes; `null` = what its tenant may. */
+export type Restrictions = {
+  templates: readonly string[] | null;
+  expiresAtMs: number | null;
+  monthlyCapMicros: number | null;
+  rate: KeyRate | null;
+};
+
+export type Ctx = RequestCtx & {
+  tenantId: TenantId;
+  keyId: KeyId;
+  scopes: readonly Scope[];
+  restrictions: Restrictions;
+  /** The one that the caller's token is for; `null` for who has shown the key itself. */
+  sandboxId: SandboxId | null;
+};

@@ -32,6 +32,7 @@ export type Deps = {
   defaults: Config["defaults"];
   retentionMs: number;
   auditRetentionMs: number;
+  tenantGraceMs: number;
   sandboxDomain: string;
   isPublicHttps: boolean;
   passage: Passage;
@@ -85,6 +86,7 @@ export function makeDeps(runtime: Runtime): Deps {
     defaults: config.defaults,
     retentionMs: config.retentionMs,
     auditRetentionMs: config.auditRetentionMs,
+    tenantGraceMs: config.tenantGraceMs,
     sandboxDomain: config.sandboxDomain,
     isPublicHttps: config.isPublicHttps,
     passage: runtime.passage ?? edgePassage,

@@ -10,6 +10,8 @@ export type Config = {
   sweepMs: number;
   retentionMs: number;
   auditRetentionMs: number;
+  /** How long a deleted tenant can be brought back. */
+  tenantGraceMs: number;
   /** Parent of the host names of servers in sandboxes. */
   sandboxDomain: string;
   /** Whether clients come over TLS, whatever it is by the time it reaches us. */
@@ -37,6 +39,7 @@ export function configFrom(values: Resolved): Config {
     sweepMs: values.SANDGATE_SWEEP_SECONDS * 1000,
     retentionMs: values.SANDGATE_RETENTION_DAYS * 86_400_000,
     auditRetentionMs: values.SANDGATE_AUDIT_RETENTION_DAYS * 86_400_000,
+    tenantGraceMs: values.SANDGATE_TENANT_GRACE_DAYS * 86_400_000,
     sandboxDomain: values.SANDGATE_SANDBOX_DOMAIN,
     isPublicHttps: values.SANDGATE_PUBLIC_URL.startsWith("https:"),
     defaults: {

@@ -8,6 +8,7 @@ import { forget } from "./idempotency/forget.ts";
 import { describeError, type Log } from "./log.ts";
 import { sweepRuns } from "./runs/sweep.ts";
 import { sweep } from "./sandboxes/sweep.ts";
+import { removeTenants } from "./tenants/remove.ts";
 import { closeMonths } from "./usage/close.ts";
 
 type Deps = {
@@ -17,6 +18,7 @@ type Deps = {
   auditKey: LazyKey;
   retentionMs: number;
   auditRetentionMs: number;
+  tenantGraceMs: number;
 };
 
 /** Of each kind and per sweep: a backlog is worked off over several, and none holds the database for long. */
@@ -27,6 +29,7 @@ export async function runSweep(deps: Deps): Promise<void> {
   const startedAtMs = deps.now();
   try {
     const done = { ...(await sweep(deps)), lost: await sweepRuns(deps), forgotten: await forget(deps) };
+    const removedTenants = await removeTenants(deps);
     const endedAtMs = startedAtMs - deps.retentionMs;
     const pruned = {
       ...(await prune(deps.db, { endedAtMs, rowsMax: prunedPerSweep })),
@@ -39,6 +42,7 @@ export async function runSweep(deps: Deps): Promise<void> {
       event: "sweep",
       durationMs: deps.now() - startedAtMs,
       ...done,
+      removedTenants,
       pruned,
       closed,
       sealed,

@@ -7,6 +7,7 @@ import type { Pool } from "../pool/pool.ts";
 import type { Member, Runtime } from "../runtime/runtime.ts";
 import { baseEnv } from "./base-env.ts";
 import { type EndDeps, endSandbox } from "./end.ts";
+import { refusalIfExhausted } from "./exhausted.ts";
 import { ended, type Live } from "./registry.ts";
 
 export type CreateDeps = EndDeps & {
@@ -46,6 +47,16 @@ const attemptsMax = 3;
  * @throws HostError `no_capacity`, `conflict` (another generation), `invalid_request` (more than this host has).
  */
 export async function createSandbox(deps: CreateDeps, input: HostCreate): Promise<HostCreated> {
+  try {
+    return await handOut(deps, input);
+  } catch (cause) {
+    const refusal = refusalIfExhausted(cause);
+    if (refusal !== cause) deps.log.error({ err: cause, sandboxId: input.sandboxId }, "out of resources");
+    throw refusal;
+  }
+}
+
+async function handOut(deps: CreateDeps, input: HostCreate): Promise<HostCreated> {
   const startedAtMs = performance.now();
   const { sandboxId, generation } = input;
   const answer = (source: HostCreated["source"]): HostCreated => ({

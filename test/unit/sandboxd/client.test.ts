@@ -1,8 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { afterEach, expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import {
   exitReason,
   fieldTag,
@@ -11,44 +10,9 @@ import {
   protocolVersion,
   streamWindowBytes,
 } from "#contract/sandboxd";
-import type { SandboxdConnection } from "#host/sandboxd/connection";
-import { Fields, FieldWriter } from "#host/sandboxd/fields";
-import { encodeFrame } from "#host/sandboxd/frames";
-import { type ListenOptions, listenForSandboxd } from "#host/sandboxd/listen";
-
-// A sandboxd that says whatever the test wants: what tenants might make of it.
-type Peer = { socket: Socket; send(type: number, stream: number, payload?: Uint8Array): void };
-const memberId = "0123abcd";
-const cleanups: (() => void)[] = [];
-afterEach(() => {
-  for (const clean of cleanups.splice(0)) clean();
-});
-
-const hello = () =>
-  new FieldWriter().putUint(fieldTag.version, protocolVersion, 2).put(fieldTag.memberId, memberId);
-
-async function meet(
-  answer: (nonce: Buffer) => FieldWriter = hello,
-  options: Partial<ListenOptions> = {},
-): Promise<{ peer: Peer; connection: SandboxdConnection }> {
-  const folder = mkdtempSync(`${tmpdir()}/sgd-`);
-  const socketPath = `${folder}/sock`;
-  const listening = listenForSandboxd({ socketPath, memberId, deadlineMs: 2000, ...options });
-  listening.catch(() => {});
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  const socket = createConnection(socketPath);
-  socket.on("error", () => {});
-  cleanups.push(() => {
-    socket.destroy();
-    rmSync(folder, { recursive: true });
-  });
-  const send = (type: number, stream: number, payload: Uint8Array = Buffer.alloc(0)) =>
-    socket.write(encodeFrame(type, stream, payload));
-  const challenge = await new Promise<Buffer>((resolve) => socket.once("data", resolve));
-  const nonce = new Fields(challenge.subarray(12)).bytes(fieldTag.nonce, 32);
-  send(frameType.hello, 0, answer(nonce).finish());
-  return { peer: { socket, send }, connection: await listening };
-}
+import { FieldWriter } from "#host/sandboxd/fields";
+import { listenForSandboxd } from "#host/sandboxd/listen";
+import { hello, meet, memberId } from "../../support/sandboxd-peer.ts";
 
 const exited = () =>
   new FieldWriter()
@@ -59,8 +23,7 @@ const exited = () =>
     .finish();
 
 test("a sandboxd of an older generation is met in its own, one from nowhere is not", async () => {
-  const ofVersion = (version: number) => () =>
-    new FieldWriter().putUint(fieldTag.version, version, 2).put(fieldTag.memberId, memberId);
+  const ofVersion = (version: number) => () => hello(version);
   const { connection } = await meet(ofVersion(protocolOldestVersion));
   expect(connection.hello.version).toBe(protocolOldestVersion);
   for (const version of [protocolOldestVersion - 1, protocolVersion + 1])
@@ -195,12 +158,12 @@ test.each([
 });
 
 test("a sandbox that was never configured is not the one of the lease", async () => {
-  await expect(meet(hello, { expect: expected })).rejects.toMatchObject({ code: "proof" });
+  await expect(meet(() => hello(), { expect: expected })).rejects.toMatchObject({ code: "proof" });
 });
 
 test("nobody comes: the listener gives up at its deadline", async () => {
   const folder = mkdtempSync(`${tmpdir()}/sgd-`);
-  cleanups.push(() => rmSync(folder, { recursive: true }));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
   const listening = listenForSandboxd({ socketPath: `${folder}/sock`, memberId, deadlineMs: 30 });
   await expect(listening).rejects.toMatchObject({ code: "deadline" });
 });

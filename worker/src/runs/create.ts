@@ -7,7 +7,7 @@ import { AppError } from "../errors.ts";
 import { type Made, once } from "../idempotency/once.ts";
 import { type Claim, claimRider } from "../idempotency/store.ts";
 import { quotaExceeded } from "../quota/refuse.ts";
-import { defaultTemplate } from "../sandboxes/draft.ts";
+import { templateFor } from "../sandboxes/draft.ts";
 import { type ExecuteDeps, executeRun } from "./execute.ts";
 import { findRun, insertRun, type NewRun, type RunRow } from "./store.ts";
 import { toRun } from "./view.ts";
@@ -46,7 +46,7 @@ async function begin(
   ctx: Ctx,
   { input, waitMs, claim }: Ask & { claim: Claim | null },
 ): Promise<RunRow> {
-  const run = await draftOf(deps, input);
+  const run = await draftOf(deps, ctx, input);
   const rider = claim ? claimRider<RunId>(deps.db, ctx.tenantId, claim) : undefined;
   if (!(await insertRun(deps.db, ctx.tenantId, run, rider))) {
     await rider?.explain();
@@ -61,8 +61,8 @@ async function begin(
   return row;
 }
 
-async function draftOf(deps: Deps, input: CreateRun): Promise<NewRun> {
-  const template = await deps.catalog.resolve(input.template ?? defaultTemplate);
+async function draftOf(deps: Deps, ctx: Ctx, input: CreateRun): Promise<NewRun> {
+  const template = await templateFor(deps.catalog, ctx, input.template);
   if ((await deps.directory.placeable()).length === 0) {
     throw new AppError("no_capacity", "There is no host at the moment. Try again soon.");
   }
