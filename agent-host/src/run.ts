@@ -13,6 +13,7 @@ import { upgradeListener } from "./routes/upgrade.ts";
 import { endSandbox } from "./sandboxes/end.ts";
 import { endAll } from "./sandboxes/end-all.ts";
 import { keepLimits } from "./sandboxes/keep-limits.ts";
+import { nameContainers } from "./sandboxes/name-containers.ts";
 import { reap } from "./sandboxes/reap.ts";
 import { recover } from "./sandboxes/recover.ts";
 import type { Live } from "./sandboxes/registry.ts";
@@ -149,9 +150,10 @@ function startTimers(host: Host): NodeJS.Timeout[] {
   ];
 }
 
-/** What drifts while nobody looks: limits, and how full the disk is. */
+/** What drifts while nobody looks: limits, and how full the disk is; and what has time. */
 async function meter(host: Host): Promise<void> {
   await keepLimits(host);
+  await nameContainers(host);
   await host.workspaces.look();
 }
 

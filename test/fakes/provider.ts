@@ -12,10 +12,11 @@ import type {
 } from "#contract/process";
 import { absolutePath } from "#contract/text";
 import type { WatchQuery } from "#contract/watch";
-import { readBounded } from "#worker/bytes";
 import { AppError, sandboxNotFound } from "#worker/errors";
+import { allOf } from "#worker/middleware/body";
 import type {
   ArchiveWish,
+  FileBody,
   Place,
   PortPlace,
   PortRequest,
@@ -175,9 +176,9 @@ export class FakeProvider implements SandboxProvider {
     return this.run("readFile", async () => readFake(this.find(place).files, absolutePath(path), wish));
   }
 
-  writeFile(place: Place, path: string, body: { stream: ReadableStream<Uint8Array> }) {
+  writeFile(place: Place, path: string, body: FileBody) {
     return this.run("writeFile", async () =>
-      this.find(place).write(absolutePath(path), await readBounded(body.stream, 2 ** 31)),
+      this.find(place).write(absolutePath(path), await allOf(body, 2 ** 31)),
     );
   }
 
@@ -199,9 +200,9 @@ export class FakeProvider implements SandboxProvider {
     return this.run("readArchive", async () => packFake(this.find(place).files, absolutePath(path)));
   }
 
-  writeArchive(place: Place, { path }: ArchiveWish, body: { stream: ReadableStream<Uint8Array> }) {
+  writeArchive(place: Place, { path }: ArchiveWish, body: FileBody) {
     return this.run("writeArchive", async () =>
-      unpackFake(this.find(place).files, absolutePath(path), await readBounded(body.stream, 2 ** 31)),
+      unpackFake(this.find(place).files, absolutePath(path), await allOf(body, 2 ** 31)),
     );
   }
 

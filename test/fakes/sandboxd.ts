@@ -95,6 +95,11 @@ export class FakeSandboxd {
         if (!content) throw new SandboxdError("notFound", "no such file");
         return { stat: statOf(content), body: new Blob([new Uint8Array(content)]).stream() };
       },
+      async readWhole(path, bytesMax) {
+        const read = await this.readFile({ path });
+        if (read.stat.size > bytesMax) return read;
+        return { stat: read.stat, bytes: new Uint8Array(await new Response(read.body).arrayBuffer()) };
+      },
       async writeFile({ path }, body) {
         const chunks: Uint8Array[] = [];
         for await (const chunk of body) chunks.push(chunk);

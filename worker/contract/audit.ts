@@ -73,7 +73,7 @@ export const AuditFinding = z
     kind: z
       .enum(["removed", "changed", "inserted", "unsealed", "head_forged"])
       .describe(
-        "`unsealed`: older than two minutes and not sealed. `head_forged`: the end of the chain is not ours.",
+        "`unsealed`: without a seal for more than two minutes, or too many rows. `head_forged`: the end of the chain is not ours.",
       ),
   })
   .meta({ id: "AuditFinding" });
@@ -86,7 +86,7 @@ export const AuditVerdict = z
     checked: z.int().describe("Rows that were looked at."),
     through: z
       .strictObject({ sequence: z.int(), hash: z.string() })
-      .describe("The last row that is right. Keep it elsewhere, and begin there the next time."),
+      .describe("The last sealed row that is right. Keep it elsewhere, and begin there the next time."),
     finding: AuditFinding.optional(),
   })
   .meta({ id: "AuditVerdict" });

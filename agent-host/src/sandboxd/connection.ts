@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { fieldTag, frameType, keepsSinceVersion, portsSinceVersion } from "#contract/sandboxd";
-import { readFile } from "#host/sandboxd/download";
+import { readFile, readWhole } from "#host/sandboxd/download";
 import { deleteEntry, type ListPage, type ListRequest, listEntries } from "#host/sandboxd/entries";
 import { SandboxdError } from "#host/sandboxd/error";
 import { type ExecHandle, type ExecRequest, type ExecSink, recallExec, startExec } from "#host/sandboxd/exec";
 import { envEntry } from "#host/sandboxd/exec-wire";
 import { FieldWriter } from "#host/sandboxd/fields";
-import type { FileRead, FileStat, ReadRequest, WriteRequest } from "#host/sandboxd/files";
+import type { FileRead, FileStat, ReadRequest, ShortFile, WriteRequest } from "#host/sandboxd/files";
 import { type Frame, violation } from "#host/sandboxd/frames";
 import { type KeptExec, listKept } from "#host/sandboxd/kept";
 import type { Link } from "#host/sandboxd/link";
@@ -43,6 +43,8 @@ export type SandboxdConnection = {
   /** The output of what has ended under this tag is needed no more. */
   forget(tag: string): void;
   readFile(request: ReadRequest): Promise<FileRead>;
+  /** The same for a whole file, which comes as bytes when it is no longer than this. */
+  readWhole(path: string, bytesMax: number): Promise<FileRead | ShortFile>;
   writeFile(request: WriteRequest, body: AsyncIterable<Uint8Array>): Promise<FileStat>;
   list(request: ListRequest): Promise<ListPage>;
   delete(request: { path: string; isRecursive: boolean }): Promise<void>;
@@ -136,6 +138,7 @@ export function createConnection(link: Link, questions: Questions, hello: Hello)
       if (keeps) link.send(frameType.forget, 0, new FieldWriter().put(fieldTag.tag, tag).finish());
     },
     readFile: (request) => readFile(link, request),
+    readWhole: (path, bytesMax) => readWhole(link, path, bytesMax),
     writeFile: (request, body) => writeFile(link, request, body),
     list: (request) => listEntries(link, request),
     delete: (request) => deleteEntry(link, request),

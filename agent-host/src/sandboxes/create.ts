@@ -13,7 +13,7 @@ import { ended, type Live } from "./registry.ts";
 export type CreateDeps = EndDeps & {
   leases: LeaseStore;
   pool: Pool;
-  runtime: Pick<Runtime, "applyLimits" | "grantDisk" | "fitDisk" | "label" | "kill">;
+  runtime: Pick<Runtime, "applyLimits" | "grantDisk" | "fitDisk" | "kill">;
   now: () => number;
   cores: number;
   /** RAM of the machine: what no wait could ever make room for is refused as a mistake. */
@@ -175,8 +175,6 @@ async function lease(deps: CreateDeps, { record, member, key, env }: Claimed): P
   }
   live.isConfigured = true;
   void member.connection.closed.then(() => endSandbox(deps, live, "crashed"));
-  // For people who look at the engine; nothing depends on it.
-  void deps.runtime.label(member, `sbx-${record.sandboxId}-${record.generation}`).catch(() => undefined);
 }
 
 /** @throws HostError `invalid_request` where the memory asked for is in use before the first command */

@@ -3,6 +3,7 @@ import { limits } from "#contract/limits";
 import { Process, TerminalSize } from "#contract/process";
 import { metadataMaxBytes } from "#contract/sandboxd";
 import { SandboxdError } from "../sandboxd/error.ts";
+import { lastDateMs } from "./conditions.ts";
 
 const requestIdMaxChars = 128;
 
@@ -15,7 +16,7 @@ export const ExecNotes = z.object({
   command: z.string().max(limits.processCommandShownChars),
   tag: z.string().max(limits.processTagMaxChars).optional(),
   size: TerminalSize.optional(),
-  startedAtMs: z.int().nonnegative(),
+  startedAtMs: z.int().nonnegative().max(lastDateMs),
   timeoutMs: z.int().positive().optional(),
   outputEncoding: z.enum(["utf8", "base64"]).optional(),
   maxOutputBytes: z.int().nonnegative().optional(),

@@ -145,9 +145,9 @@ type Begun = Pick<ProcessRecord, "id" | "pid" | "handle"> & {
   over: Promise<ProcessEnd>;
 };
 
-/** By how long it took, since who hears of an end may hear of it late, or a second time. */
+/** By how long it took, since who hears of an end may hear of it late, or a second time; but never in the future. */
 const endedAtMs = ({ startedAtMs }: ExecNotes, { durationMs }: ProcessEnd, nowMs: number) =>
-  durationMs === undefined ? nowMs : startedAtMs + Math.round(durationMs);
+  durationMs === undefined ? nowMs : Math.min(nowMs, startedAtMs + Math.round(durationMs));
 
 /** Puts what has started on the list of its sandbox, and its end when that has come. */
 export function enlist(

@@ -1,5 +1,5 @@
 import { ExecId } from "#contract/ids";
-import type { ProcessEnd } from "#contract/process";
+import { type ProcessEnd, TerminalSize } from "#contract/process";
 import { SandboxdError } from "../sandboxd/error.ts";
 import type { ExecExit, ExecHandle, ExecSink } from "../sandboxd/exec.ts";
 import type { KeptExec, Recalled } from "../sandboxd/kept.ts";
@@ -42,10 +42,11 @@ function idOf(tag: string): ExecId {
   throw new SandboxdError("protocol", "sandboxd has kept something that no host has started.");
 }
 
-/** A terminal has the size that it was given last. */
+/** A terminal has the size that it was given last, by us or by a program on it; that may be one which we give to none. */
 function notesOf({ metadata, terminal }: KeptExec): ExecNotes {
   const notes = decodeNotes(metadata);
-  return terminal ? { ...notes, size: terminal } : notes;
+  const size = TerminalSize.safeParse(terminal).data ?? notes.size;
+  return notes.size ? { ...notes, size } : notes;
 }
 
 async function restore(deps: ExecStreamDeps, live: Live, found: Found): Promise<void> {

@@ -89,7 +89,7 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
           expect(written).toMatchObject({ path: "/home/user/f.bin", size });
           const file = await subject.provider.readFile(place, "/home/user/f.bin", whole, call);
           expect(file).toMatchObject({ status: 200, length: size });
-          const read = Buffer.from(await new Response(file.stream).arrayBuffer());
+          const read = Buffer.from(await new Response(file.body).arrayBuffer());
           expect(read.equals(content)).toBe(true);
         }
       });
@@ -107,8 +107,8 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
       withSandbox(async (place) => {
         const path = '/workspace/it\'s 100% "ü" & more?#+;.txt';
         await subject.provider.writeFile(place, path, { stream: streamOf(bytes("kept")) }, call);
-        const { stream } = await subject.provider.readFile(place, path, whole, call);
-        expect(await new Response(stream).text()).toBe("kept");
+        const { body } = await subject.provider.readFile(place, path, whole, call);
+        expect(await new Response(body).text()).toBe("kept");
       }));
 
     test("a file that is not there is file_not_found", async () => {

@@ -28,13 +28,20 @@ const exited = (fields: FieldWriter) =>
     .putUint(fieldTag.durationMicros, 2_000_000, 8)
     .finish();
 
-type Kept = { tag?: string; metadata?: Buffer; state?: number };
-const keptFields = ({ tag = execId, metadata = encodeNotes(notes), state = keptState.running }: Kept = {}) =>
+type Kept = { tag?: string; metadata?: Buffer; state?: number; cols?: number };
+const keptFields = ({
+  tag = execId,
+  metadata = encodeNotes(notes),
+  state = keptState.running,
+  cols = 80,
+}: Kept = {}) =>
   new FieldWriter()
     .put(fieldTag.tag, tag)
     .put(fieldTag.metadata, metadata)
     .putUint(fieldTag.pid, 41, 4)
-    .putUint(fieldTag.keptState, state, 2);
+    .putUint(fieldTag.keptState, state, 2)
+    .putUint(fieldTag.cols, cols, 2)
+    .putUint(fieldTag.rows, 24, 2);
 const kept = (each: Kept = {}) => keptFields(each).finish();
 const ended = (each: Kept = {}) => exited(keptFields({ state: keptState.ended, ...each }));
 
@@ -90,6 +97,7 @@ async function restarted(
 const hostile: [string, Buffer[], [number, Buffer][]?][] = [
   ["an unknown state", [kept({ state: 3 })]],
   ["a tag that no host has given", [kept({ tag: "../../etc" })]],
+  ["a start that no clock has", [kept({ metadata: encodeNotes({ ...notes, startedAtMs: 2 ** 53 - 1 }) })]],
   ["another one's notes", [kept({ metadata: Buffer.from("{}") })]],
   ["notes that are no JSON", [kept({ metadata: Buffer.from([0xff, 0xfe]) })]],
   [
@@ -220,6 +228,20 @@ test("nobody reads on before all that was printed is here, and a begun character
       endedAt: "1970-01-01T00:00:03.000Z",
     },
   ]);
+});
+
+test("sizes and times that nothing can have are not shown", async () => {
+  const shown = async (over: Partial<ExecNotes>, cols: number) => {
+    const list = [ended({ state: keptState.forgotten, metadata: encodeNotes({ ...notes, ...over }), cols })];
+    const { restored, live } = await restarted(list);
+    await restored;
+    return processesOf(live).all().map(shownProcess)[0];
+  };
+  const size = { cols: 100, rows: 30 };
+  expect(await shown({ size }, 80)).toMatchObject({ pty: { cols: 80, rows: 24 } });
+  expect(await shown({ size }, 65_535)).toMatchObject({ pty: size });
+  expect(await shown({}, 80)).not.toHaveProperty("pty");
+  expect(await shown({ startedAtMs: 4_999 }, 80)).toMatchObject({ endedAt: "1970-01-01T00:00:05.000Z" });
 });
 
 test("what has ended long ago is on the list, in the order in which it was started, and its output is let go", async () => {

@@ -112,21 +112,59 @@ test("an upload whose body has stalled still hears that the connection ended", a
   await expect(writing).rejects.toMatchObject({ code: "closed" });
 });
 
+/** The facts of a file of this size. */
+function statOf(size: number): Buffer {
+  const stat = new FieldWriter().putUint(fieldTag.size, size, 8);
+  for (const tag of ["mode", "uid", "gid"] as const) stat.putUint(fieldTag[tag], 1, 4);
+  return stat.putUint(fieldTag.mtimeMs, 1, 8).put(fieldTag.revision, Buffer.alloc(24)).finish();
+}
+
+test.each([
+  ["one byte short", [4, 4], false],
+  ["as long as was said", [4, 5], true],
+  ["one byte longer", [4, 6], false],
+])(
+  "a short file that is %s comes in one piece or not at all",
+  async (_what, [first = 0, second = 0], isWhole) => {
+    const { peer, connection } = await meet();
+    const reading = connection.readWhole("/x", 9);
+    peer.send(frameType.fileStat, 1, statOf(9));
+    peer.send(frameType.data, 1, Buffer.alloc(first, "a"));
+    peer.send(frameType.data, 1, Buffer.alloc(second, "b"));
+    peer.send(frameType.end, 1);
+    if (isWhole) expect(await reading).toMatchObject({ bytes: new Uint8Array(Buffer.from("aaaabbbbb")) });
+    else await expect(reading).rejects.toMatchObject({ code: "io" });
+    // The connection goes on, whatever was on its way.
+    const exec = connection.exec({ argv: ["x"] }, { onOutput() {} });
+    peer.send(frameType.exit, 2, exited());
+    expect((await exec.exit).exitCode).toBe(3);
+  },
+);
+
+test("a file that is longer than a short one comes as a stream", async () => {
+  const { peer, connection } = await meet();
+  const reading = connection.readWhole("/x", 9);
+  peer.send(frameType.fileStat, 1, statOf(10));
+  const read = await reading;
+  if ("bytes" in read) throw new Error("It came in one piece.");
+  peer.send(frameType.data, 1, Buffer.alloc(10));
+  peer.send(frameType.end, 1);
+  expect((await new Response(read.body).arrayBuffer()).byteLength).toBe(10);
+});
+
+test("a short file whose sandbox dies half-way is not there", async () => {
+  const { peer, connection } = await meet();
+  const reading = connection.readWhole("/x", 9);
+  peer.send(frameType.fileStat, 1, statOf(9));
+  peer.send(frameType.data, 1, Buffer.alloc(4));
+  setTimeout(() => peer.socket.destroy(), 20);
+  await expect(reading).rejects.toMatchObject({ code: "closed" });
+});
+
 test("a cancelled read may still be sent what was on its way", async () => {
   const { peer, connection } = await meet();
   const reading = connection.readFile({ path: "/x" });
-  const stat = new FieldWriter();
-  for (const [tag, width] of [
-    ["size", 8],
-    ["mode", 4],
-    ["uid", 4],
-    ["gid", 4],
-    ["mtimeMs", 8],
-  ] as const) {
-    stat.putUint(fieldTag[tag], 1, width);
-  }
-  stat.put(fieldTag.revision, Buffer.alloc(24));
-  peer.send(frameType.fileStat, 1, stat.finish());
+  peer.send(frameType.fileStat, 1, statOf(1));
   const { body } = await reading;
   await body.cancel();
   peer.send(frameType.data, 1, Buffer.alloc(1000));

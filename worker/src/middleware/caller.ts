@@ -26,6 +26,7 @@ export async function requireCaller(
   const base = { requestId, ...(signal && { signal }), background, note };
   const caller: Ctx = { ...base, tenantId, keyId, scopes, restrictions, sandboxId };
   state.caller = caller;
+  if (key.sandboxId !== null) state.facts.isByToken = true;
   if (!key.scopes.includes(scope)) {
     throw new AppError("forbidden", `This API key does not have the scope ${scope}.`, { facts: { scope } });
   }
