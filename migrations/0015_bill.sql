@@ -35,4 +35,3 @@ CREATE TABLE closed_months (
 CREATE TRIGGER usage_months_reopen AFTER INSERT ON usage_months
 BEGIN DELETE FROM closed_months WHERE month = NEW.month; END;
 CREATE INDEX usage_months_by_month ON usage_months (month, tenant_id);
-CREATE INDEX usage_hours_by_month ON usage_hours (tenant_id, month);

@@ -21,6 +21,7 @@ const ctx = () => ({
   // Verbs look at neither.
   keyId: "" as never,
   scopes: [],
+  limits: {} as never,
   restrictions: { templates: null, expiresAtMs: null, monthlyCapMicros: null, rate: null },
   sandboxId: null,
   background: h.deps.background,

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Statement } from "#contract/statement";
 import { noQuantities, type Quantities } from "#contract/usage";
 import type { UsageSummary } from "#contract/usage-summary";
+import { type Booked, book } from "#test/support/booked-usage";
 import { type Harness, harness, problemOf } from "#test/support/harness";
-import { type Booked, book } from "#test/support/ledger";
 import { addUp } from "#worker/usage/bill";
 import { usageSummary } from "#worker/usage/summary";
 

@@ -1,64 +1,76 @@
-import type { Client } from "@libsql/client";
-import type { KeyId, TenantId } from "#contract/ids";
-import { noQuantities, type Quantities } from "#contract/usage";
+import type { InValue } from "@libsql/client";
+import { sql } from "drizzle-orm";
+import type { KeyId, SandboxId, TenantId } from "#contract/ids";
+import { worstCase } from "#contract/price";
+import { noQuantities, type Quantities, type UsageEvent } from "#contract/usage";
+import type { Db } from "#worker/db/client";
 
-export type Booked = {
+export type NewHold = {
+  sandboxId: SandboxId;
   tenantId: TenantId;
   keyId: KeyId;
-  /** '2026-01-31T12' */
-  hour: string;
-  /** What it is billed in; its own when absent. */
-  month?: string;
+  createdAtMs: number;
+  lifetimeSeconds?: number;
   template?: string;
-  metadata?: Record<string, string>;
-  isWrittenOff?: boolean;
-  used: Partial<Quantities>;
+  capMicros?: number;
 };
 
-let sequence = 0;
+const size = { cpu: 1, memoryMiB: 256, diskMiB: 1024 };
 
-/** Writes what the ledger and its sums hold after an event was taken in. */
-export async function book(client: Pick<Client, "batch">, booked: Booked): Promise<void> {
-  const { tenantId, keyId, hour, template = "base", metadata = {}, isWrittenOff = false } = booked;
-  const month = booked.month ?? hour.slice(0, 7);
-  const { cpuMs, memoryMiBSeconds, diskMiBSeconds, egressKiB, pausedMiBSeconds } = {
-    ...noQuantities,
-    ...booked.used,
+/** What a create leaves in the books, for a sandbox of the default size. */
+export async function holdFor(db: Db, hold: NewHold): Promise<void> {
+  const lifetimeSeconds = hold.lifetimeSeconds ?? 900;
+  const most = worstCase(size, lifetimeSeconds);
+  await db.run(sql`
+    INSERT OR IGNORE INTO price_sheets (tenant_id, month, sheet)
+    SELECT tenant_id, strftime('%Y-%m', ${hold.createdAtMs} / 1000, 'unixepoch'), sheet FROM tenant_plans
+    WHERE tenant_id = ${hold.tenantId}`);
+  await db.run(sql`
+    INSERT INTO holds (sandbox_id, generation, tenant_id, key_id, template, metadata, lifetime_seconds, cpu_ms,
+      memory_mib_seconds, disk_mib_seconds, egress_kib, cap_micros, created_at_ms, expires_at_ms)
+    VALUES (${hold.sandboxId}, 1, ${hold.tenantId}, ${hold.keyId}, ${hold.template ?? "base"}, '{"team":"red"}',
+      ${lifetimeSeconds}, ${most.cpuMs}, ${most.memoryMiBSeconds}, ${most.diskMiBSeconds}, 0, ${hold.capMicros ?? null},
+      ${hold.createdAtMs}, ${hold.createdAtMs + lifetimeSeconds * 1000})`);
+}
+
+type Minute = { fromMs: number; seconds?: number; quantities?: Partial<Quantities>; isFinal?: boolean };
+
+/** An interval of a sandbox of the default size; a minute of it, unless said otherwise. */
+export function usageEvent(sandboxId: SandboxId, sequence: number, of: Minute): UsageEvent {
+  const seconds = of.seconds ?? 60;
+  return {
+    sandboxId,
+    generation: 1,
+    sequence,
+    fromMs: of.fromMs,
+    toMs: of.fromMs + seconds * 1000,
+    quantities: {
+      ...noQuantities,
+      cpuMs: 100,
+      memoryMiBSeconds: size.memoryMiB * seconds,
+      diskMiBSeconds: size.diskMiB * seconds,
+      ...of.quantities,
+    },
+    isFinal: of.isFinal ?? false,
   };
-  const amounts = [cpuMs, memoryMiBSeconds, diskMiBSeconds, egressKiB, pausedMiBSeconds];
-  const columns = "cpu_ms, memory_mib_seconds, disk_mib_seconds, egress_kib, paused_mib_seconds";
-  const added = columns.split(", ").map((name) => `${name} = ${name} + excluded.${name}`);
-  const fromMs = Date.parse(`${hour}:00:00Z`);
-  sequence++;
-  const event = {
-    sql: `INSERT INTO usage_events (id, sandbox_id, generation, sequence, tenant_id, key_id, template, metadata, from_ms,
-        to_ms, hour, month, ${columns}, is_final, is_written_off, received_at_ms, applied_at_ms)
-      VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, 0)`,
-    args: [
-      `event-${sequence}`,
-      `sandbox-${sequence}`,
-      sequence,
-      tenantId,
-      keyId,
-      template,
-      JSON.stringify(metadata),
-      fromMs,
-      fromMs + 60_000,
-      hour,
-      month,
-      ...amounts,
-      isWrittenOff ? 1 : 0,
-    ],
+}
+
+export const rowsOf = (db: Db, query: string): Promise<Record<string, InValue>[]> => db.all(sql.raw(query));
+
+/** The books, but for when they were written. */
+export async function booksOf(db: Db) {
+  return {
+    events: await rowsOf(
+      db,
+      `SELECT id, tenant_id, key_id, template, metadata, from_ms, to_ms, hour, month, cpu_ms, memory_mib_seconds,
+        disk_mib_seconds, is_final, is_written_off, applied_at_ms IS NULL AS is_new FROM usage_events ORDER BY id`,
+    ),
+    hours: await rowsOf(db, "SELECT * FROM usage_hours ORDER BY tenant_id, hour, month, template, key_id"),
+    months: await rowsOf(db, "SELECT * FROM usage_months ORDER BY tenant_id, month, key_id"),
+    holds: await rowsOf(
+      db,
+      `SELECT sandbox_id, used_cpu_ms, used_memory_mib_seconds, used_disk_mib_seconds, events_seen, events_expected,
+        settled_at_ms IS NOT NULL AS is_settled FROM holds ORDER BY sandbox_id`,
+    ),
   };
-  const hours = {
-    sql: `INSERT INTO usage_hours (tenant_id, hour, month, template, key_id, ${columns})
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET ${added}`,
-    args: [tenantId, hour, month, template, keyId, ...amounts],
-  };
-  const months = {
-    sql: `INSERT INTO usage_months (tenant_id, month, key_id, ${columns})
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET ${added}`,
-    args: [tenantId, month, keyId, ...amounts],
-  };
-  await client.batch(isWrittenOff ? [event] : [event, hours, months], "write");
 }

@@ -1,6 +1,6 @@
 import type { Scope } from "#contract/api";
 import type { KeyId, SandboxId, TenantId } from "#contract/ids";
-import type { KeyRate } from "#contract/plan";
+import type { KeyRate, TenantLimits } from "#contract/plan";
 
 export type Clock = () => number;
 
@@ -32,4 +32,6 @@ export type Ctx = RequestCtx & {
   restrictions: Restrictions;
   /** The one that the caller's token is for; `null` for who has shown the key itself. */
   sandboxId: SandboxId | null;
+  /** The tenant's, as they were when the key was last looked up. */
+  limits: TenantLimits;
 };

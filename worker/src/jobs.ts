@@ -10,6 +10,7 @@ import { sweepRuns } from "./runs/sweep.ts";
 import { sweep } from "./sandboxes/sweep.ts";
 import { removeTenants } from "./tenants/remove.ts";
 import { closeMonths } from "./usage/close.ts";
+import { settle } from "./usage/settle.ts";
 
 type Deps = {
   db: Db;
@@ -29,6 +30,7 @@ export async function runSweep(deps: Deps): Promise<void> {
   const startedAtMs = deps.now();
   try {
     const done = { ...(await sweep(deps)), lost: await sweepRuns(deps), forgotten: await forget(deps) };
+    const ledger = await settle(deps);
     const removedTenants = await removeTenants(deps);
     const endedAtMs = startedAtMs - deps.retentionMs;
     const pruned = {
@@ -46,6 +48,7 @@ export async function runSweep(deps: Deps): Promise<void> {
       pruned,
       closed,
       sealed,
+      ledger,
     });
   } catch (error) {
     deps.log({ level: "error", event: "sweep", cause: describeError(error) });

@@ -4,6 +4,7 @@ import type { KeyId, TenantId } from "#contract/ids";
 import { type KeyRate, readLimits, type TenantLimits } from "#contract/plan";
 import type { Db } from "../db/client.ts";
 import { keys, tenants } from "../db/schema.ts";
+import { ratesOf, type TenantRates } from "../ratelimit/rates.ts";
 
 export type KeyRow = typeof keys.$inferSelect;
 export type FoundKey = {
@@ -17,6 +18,7 @@ export type FoundKey = {
   plan: string;
   /** The plan's, with the tenant's overrides. */
   limits: TenantLimits;
+  rates: TenantRates;
   /** What restricts the key itself. */
   rate: KeyRate | null;
   templates: string[] | null;
@@ -41,6 +43,7 @@ async function findKeyWhere(db: Db, where: SQL | undefined): Promise<FoundKey | 
       lastUsedAtMs: keys.lastUsedAtMs,
       suspendedAtMs: tenants.suspendedAtMs,
       plan: tenants.plan,
+      overrides: tenants.overrides,
       limits: sql<string>`(SELECT limits FROM tenant_plans WHERE tenant_id = ${tenants.id})`,
       rate: keys.rate,
       templates: keys.templates,
@@ -49,8 +52,11 @@ async function findKeyWhere(db: Db, where: SQL | undefined): Promise<FoundKey | 
     .from(keys)
     .innerJoin(tenants, eq(tenants.id, keys.tenantId))
     .where(where);
-  const row = rows[0];
-  return row && { ...row, limits: readLimits(row.limits) };
+  const [row] = rows;
+  if (!row) return undefined;
+  const { overrides, ...found } = row;
+  const limits = readLimits(row.limits);
+  return { ...found, limits, rates: ratesOf(limits, overrides) };
 }
 
 /** Gives the key of this name these scopes, if it has fewer and still counts. */

@@ -84,6 +84,7 @@ export const usageEvents = sqliteTable(
   },
   (t) => [
     index("usage_events_by_tenant").on(t.tenantId, t.hour),
+    index("usage_events_by_month").on(t.month, t.tenantId),
     index("usage_events_new").on(t.id).where(sql`applied_at_ms IS NULL`),
   ],
 );
@@ -101,7 +102,7 @@ export const usageHours = sqliteTable(
   },
   (t) => [
     primaryKey({ columns: [t.tenantId, t.hour, t.month, t.template, t.keyId] }),
-    index("usage_hours_by_month").on(t.tenantId, t.month),
+    index("usage_hours_by_month").on(t.month, t.tenantId),
   ],
 );
 

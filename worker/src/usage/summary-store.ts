@@ -43,13 +43,5 @@ const hoursOf = (tenantId: TenantId, span: Span): SQL =>
 const billed = (tenantId: TenantId) => sql`usage_events WHERE tenant_id = ${tenantId} AND is_written_off = 0`;
 const eventsOf = (tenantId: TenantId, span: Span): SQL =>
   "month" in span
-    ? // What a month bills has ended in it, or came too late for a month before.
-      sql`${billed(tenantId)} AND month = ${span.month} AND hour < ${`${span.month}-32`}
-        AND hour >= ${lateFrom(span.month)}`
+    ? sql`${billed(tenantId)} AND month = ${span.month}`
     : sql`${billed(tenantId)} AND hour >= ${span.fromHour} AND hour < ${span.toHour}`;
-
-/** Events are billed late when a host was away; a quarter is longer than any host may be. */
-function lateFrom(month: string): string {
-  const [year = 0, number = 1] = month.split("-").map(Number);
-  return new Date(Date.UTC(year, number - 4)).toISOString().slice(0, 7);
-}
