@@ -1,15 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { newReservationId, newSandboxId, type SandboxId } from "#contract/ids";
+import { newSandboxId, type SandboxId } from "#contract/ids";
 import { limits } from "#contract/limits";
+import { takingOf } from "#test/support/account";
 import { type Harness, harness, problemOf } from "#test/support/harness";
+import { bySystem } from "#worker/audit/by";
 import { AppError } from "#worker/errors";
-import {
-  endSandbox,
-  findSandbox,
-  insertReserved,
-  markEnding,
-  type SandboxRow,
-} from "#worker/sandboxes/store";
+import { insertReserved } from "#worker/sandboxes/insert-store";
+import { endSandbox, findSandbox, markEnding, type SandboxRow } from "#worker/sandboxes/store";
 import { sweep } from "#worker/sandboxes/sweep";
 
 let h: Harness;
@@ -19,6 +16,8 @@ beforeEach(async () => {
 afterEach(() => h.close());
 
 const unknownOutcome = () => new AppError("host_unreachable", "No answer.", { isOutcomeUnknown: true });
+const done = () => ({ by: bySystem, nowMs: h.clock.now() });
+const killed = () => ({ ...done(), reason: "killed" as const });
 const post = () => h.send("POST", "/v1/sandboxes", { key: h.key, json: {} });
 async function onlyRow(): Promise<SandboxRow> {
   const found = await h.database.client.execute("SELECT id FROM sandboxes");
@@ -44,6 +43,7 @@ async function crashedCreate(): Promise<SandboxRow> {
     lifetimeSeconds: 900,
     idleSeconds: 300,
     publicPorts: false,
+    capMicros: null,
     metadata: {},
     createdAtMs: nowMs,
     startedAtMs: null,
@@ -51,7 +51,7 @@ async function crashedCreate(): Promise<SandboxRow> {
     endedAtMs: null,
     endReason: null,
   };
-  expect(await insertReserved(h.deps.db, h.tenantId, row, { reservationId: newReservationId() })).toBe(true);
+  expect(await insertReserved(h.deps.db, h.tenantId, row, takingOf(h))).toBe(true);
   return row;
 }
 const hostCreateOf = (row: SandboxRow) => ({
@@ -106,10 +106,10 @@ describe("create", () => {
   test("dies and its host never comes back: the sweep ends it at its deadline", async () => {
     const row = await crashedCreate();
     h.clock.advance(900_000 + limits.reservationGraceMs + 1);
-    expect(await sweep(h.deps)).toEqual({ ended: 1, released: 0 });
+    expect(await sweep(h.deps)).toEqual({ ended: 1, released: 0, orphaned: 0 });
     expect(await h.read(row.id)).toMatchObject({ state: "ended", endReason: "host_lost" });
     expect(await h.slotsUsed()).toBe(0);
-    expect(await sweep(h.deps)).toEqual({ ended: 0, released: 0 });
+    expect(await sweep(h.deps)).toEqual({ ended: 0, released: 0, orphaned: 0 });
   });
 
   test("an answer that is lost keeps the slot until the host has killed what it made", async () => {
@@ -177,7 +177,7 @@ describe("create", () => {
 describe("delete", () => {
   test("dies before the host is asked: the host is told with its next heartbeat", async () => {
     const { id } = await h.create();
-    await markEnding(h.deps.db, h.tenantId, id, "killed");
+    await markEnding(h.deps.db, h.tenantId, id, killed());
     const { kill } = await h.heartbeat();
     expect(kill).toEqual([{ sandboxId: id, generation: 1, reason: "killed" }]);
     expect(await h.slotsUsed()).toBe(1);
@@ -185,7 +185,7 @@ describe("delete", () => {
 
   test("dies after the host did it: the host's report ends the row", async () => {
     const { id } = await h.create();
-    const row = await markEnding(h.deps.db, h.tenantId, id, "killed");
+    const row = await markEnding(h.deps.db, h.tenantId, id, killed());
     const end = row && (await h.provider.kill(placeOf(row), 1));
     if (!end) throw new Error("not killed");
     await h.heartbeat({ ended: [end] });
@@ -215,7 +215,7 @@ describe("delete", () => {
 
   test("and a host that never comes back: the slot is free after the deadline and its grace", async () => {
     const { id } = await h.create();
-    await markEnding(h.deps.db, h.tenantId, id, "killed");
+    await markEnding(h.deps.db, h.tenantId, id, killed());
     h.clock.advance(900_000 + limits.reservationGraceMs + 1);
     await sweep(h.deps);
     expect(await h.read(id)).toMatchObject({ state: "ended", endReason: "killed" });
@@ -255,7 +255,7 @@ test("a longer life keeps its slot for as long", async () => {
 test("an end of another generation neither ends a sandbox nor frees its slot", async () => {
   const { id } = await h.create();
   const end = { sandboxId: id, generation: 2, reason: "killed" as const, endedAtMs: h.clock.now() };
-  await endSandbox(h.deps.db, h.tenantId, end, h.clock.now());
+  await endSandbox(h.deps.db, h.tenantId, end, done());
   expect((await h.read(id)).state).toBe("running");
   expect(await h.slotsUsed()).toBe(1);
 });
@@ -263,8 +263,8 @@ test("an end of another generation neither ends a sandbox nor frees its slot", a
 test("ending twice keeps the first reason and frees one slot", async () => {
   const { id } = await h.create();
   const end = { sandboxId: id, generation: 1, endedAtMs: h.clock.now() };
-  await endSandbox(h.deps.db, h.tenantId, { ...end, reason: "oom" }, h.clock.now());
-  await endSandbox(h.deps.db, h.tenantId, { ...end, reason: "idle" }, h.clock.now() + 1);
+  await endSandbox(h.deps.db, h.tenantId, { ...end, reason: "oom" }, done());
+  await endSandbox(h.deps.db, h.tenantId, { ...end, reason: "idle" }, done());
   expect(await h.read(id)).toMatchObject({ state: "ended", endReason: "oom" });
   await h.create();
   expect(await h.slotsUsed()).toBe(1);

@@ -2,11 +2,12 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { newSandboxId, type SandboxId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import { SandboxBatch } from "#contract/sandbox-batch";
+import { takingOf } from "#test/support/account";
 import { type Harness, harness, problemOf } from "#test/support/harness";
 import { expectProblem } from "#test/support/problem";
 import { AppError } from "#worker/errors";
 import { claimRider } from "#worker/idempotency/store";
-import { insertAllReserved } from "#worker/sandboxes/batch-store";
+import { insertAllReserved } from "#worker/sandboxes/insert-store";
 import { findSandbox, markRunning, type SandboxRow } from "#worker/sandboxes/store";
 import { sweep } from "#worker/sandboxes/sweep";
 
@@ -176,6 +177,7 @@ describe("the process dies", () => {
         lifetimeSeconds: 900,
         idleSeconds: 300,
         publicPorts: false,
+        capMicros: null,
         metadata: {},
         createdAtMs: nowMs,
         startedAtMs: null,
@@ -192,8 +194,7 @@ describe("the process dies", () => {
       forgottenBeforeMs: 0,
     };
     const rider = names && claimRider<string>(h.deps.db, h.tenantId, { ...names, ...claim });
-    const { randomBytes } = h.deps;
-    expect(await insertAllReserved(h.deps.db, h.tenantId, rows, { randomBytes, rider })).toBe(true);
+    expect(await insertAllReserved(h.deps.db, h.tenantId, rows, { ...takingOf(h), rider })).toBe(true);
     return rows;
   }
   /** The names under which a batch of three with the key is remembered. */
@@ -232,7 +233,7 @@ describe("the process dies", () => {
   test("and the host never comes back: the sweep ends them at their deadline", async () => {
     await crashed();
     h.clock.advance(900_000 + limits.reservationGraceMs + 1);
-    expect(await sweep(h.deps)).toEqual({ ended: 3, released: 0 });
+    expect(await sweep(h.deps)).toEqual({ ended: 3, released: 0, orphaned: 0 });
     expect(await h.slotsUsed()).toBe(0);
   });
 

@@ -25,7 +25,7 @@ test("four processes on one file together get exactly the limit", async () => {
   await h.send("DELETE", `/v1/sandboxes/${sandbox.id}`, { key: h.key });
   const ended = await findSandbox(h.deps.db, h.tenantId, sandbox.id);
   const row = { ...ended, state: "creating", endedAtMs: null, endReason: null };
-  const order = { kind: "reserve", url: h.database.url, count: 50, row, code: h.host.code };
+  const order = { kind: "reserve", url: h.database.url, count: 50, row, keyId: h.id, code: h.host.code };
   const taken = await inProcesses(4, order);
   expect(taken.reduce((sum: number, count) => sum + Number(count), 0)).toBe(10);
   expect(await h.slotsUsed()).toBe(10);

@@ -1,5 +1,5 @@
 import type { Client } from "@libsql/client";
-import { newReservationId, newSandboxId } from "#contract/ids";
+import { type KeyId, newSandboxId } from "#contract/ids";
 import { readMigrations } from "#migrations/files";
 import { migrate } from "#migrations/migrate";
 import { FakeProvider } from "#test/fakes/provider";
@@ -8,12 +8,21 @@ import { databaseOver, guardClient } from "#worker/db/client";
 import { openNodeClient } from "#worker/db/node";
 import { makeDeps } from "#worker/deps";
 import { AppError } from "#worker/errors";
-import { insertReserved, type SandboxRow } from "#worker/sandboxes/store";
+import { insertReserved } from "#worker/sandboxes/insert-store";
+import type { SandboxRow } from "#worker/sandboxes/store";
+import { takingOf } from "./account.ts";
 import { testConfig } from "./config.ts";
 
 /** What one of several processes on the same database file is told to do; it prints how many slots it got. */
 type Order =
-  | { kind: "reserve"; url: string; count: number; row: SandboxRow; code: Parameters<typeof newSandboxId>[0] }
+  | {
+      kind: "reserve";
+      url: string;
+      count: number;
+      row: SandboxRow;
+      keyId: KeyId;
+      code: Parameters<typeof newSandboxId>[0];
+    }
   | { kind: "once"; url: string; nowMs: number; key: string; keys: string[] }
   | { kind: "migrate"; url: string };
 
@@ -33,7 +42,7 @@ async function main(): Promise<void> {
   const reserve = async (): Promise<boolean> => {
     const row = { ...order.row, id: newSandboxId(order.code) };
     try {
-      return await insertReserved(db, row.tenantId, row, { reservationId: newReservationId() });
+      return await insertReserved(db, row.tenantId, row, takingOf({ id: order.keyId }));
     } catch (error) {
       // Nothing was written; a caller whom a crowded database turns away asks again.
       if (error instanceof AppError && error.code === "unavailable") return reserve();

@@ -35,6 +35,8 @@ export type ApiRow = {
   result?: z.ZodType;
   /** With `Accept: text/event-stream` the answer is a stream of events in place of the result. */
   orStream?: true;
+  /** With `?quote=true` the answer is a `Quote` in place of the result, and nothing is made. */
+  orQuote?: true;
   /** What bytes are; `application/octet-stream` when absent. */
   resultType?: string;
   /** Any method, query, headers and body are passed on, and the answer is whatever comes back; a WebSocket too. */

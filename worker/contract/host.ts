@@ -4,6 +4,7 @@ import { ArchiveQuery, FileQuery } from "./files.ts";
 import { HostCode, HostId, KeyId, SandboxId, TenantId } from "./ids.ts";
 import { EndReason, TemplateName } from "./sandbox.ts";
 import { EnvVars } from "./text.ts";
+import { SandboxBudget } from "./usage.ts";
 
 /**
  * How long a host keeps a connection that nobody uses. Whoever calls hosts gives its own up sooner: a request that meets
@@ -27,6 +28,8 @@ export const HostCreate = z.strictObject({
   publicPorts: z.boolean(),
   /** Absolute, so that a retried create cannot lengthen a life. */
   expiresAtMs: z.int(),
+  /** Ended with the reason `budget` before it costs more; absent = it costs what it costs. */
+  budget: SandboxBudget.optional(),
 });
 export type HostCreate = z.infer<typeof HostCreate>;
 
@@ -42,7 +45,11 @@ export const HostCreated = z.strictObject({
 export type HostCreated = z.infer<typeof HostCreated>;
 
 /** Worker -> host, `PATCH /v1/sandboxes/{id}`. */
-export const HostPatch = z.strictObject({ expiresAtMs: z.int() });
+export const HostPatch = z.strictObject({
+  expiresAtMs: z.int(),
+  /** A higher cap, of a sandbox that has one. */
+  capMicros: z.int().min(1).optional(),
+});
 export type HostPatch = z.infer<typeof HostPatch>;
 
 /** Worker -> host, `POST /v1/sandboxes/{id}/exec`: the public request, already checked. */

@@ -1,5 +1,6 @@
 import type { Scope } from "#contract/api";
 import type { KeyId, TenantId } from "#contract/ids";
+import type { TenantLimits } from "#contract/plan";
 
 export type Clock = () => number;
 
@@ -16,4 +17,12 @@ export type RequestCtx = {
   note: (name: string, value: string | number | boolean) => void;
 };
 
-export type Ctx = RequestCtx & { tenantId: TenantId; keyId: KeyId; scopes: readonly Scope[] };
+export type Ctx = RequestCtx & {
+  tenantId: TenantId;
+  keyId: KeyId;
+  scopes: readonly Scope[];
+  /** As the key's cache has them: at most 5 s old. */
+  limits: TenantLimits;
+  /** Nothing but counts limits tenant and key: no quota of the month, no cap, and overage is billed. */
+  isUnmetered: boolean;
+};

@@ -18,6 +18,9 @@ export type AuditEntry = {
   requestId: string | null;
 };
 
+/** Who made a change. */
+export type By = Pick<AuditEntry, "actor" | "requestId">;
+
 /**
  * Notes a change in the batch that makes it. Put right behind the statement of the change: it is written if that one
  * has changed a row, or under a condition of its own.
@@ -28,4 +31,16 @@ export function auditStatement(db: Db, entry: AuditEntry, condition: SQL = sql`c
     SELECT ${entry.tenantId}, ${entry.atMs}, ${entry.actor}, ${entry.action}, ${entry.subject},
       ${JSON.stringify(entry.details ?? {})}, ${entry.requestId}
     WHERE ${condition}`);
+}
+
+/**
+ * The same of each subject that a query gives as `subject`. It stands where the query still tells, or already tells, whom
+ * the change is of.
+ */
+export function auditEachStatement(db: Db, entry: Omit<AuditEntry, "subject">, subjects: SQL): Statement {
+  return db.run(sql`
+    INSERT INTO audit (tenant_id, at_ms, actor, action, subject, details, request_id)
+    SELECT ${entry.tenantId}, ${entry.atMs}, ${entry.actor}, ${entry.action}, subject,
+      ${JSON.stringify(entry.details ?? {})}, ${entry.requestId}
+    FROM (${subjects})`);
 }

@@ -17,6 +17,8 @@ export type FoundKey = {
   plan: string;
   /** The plan's, with the tenant's overrides. */
   limits: TenantLimits;
+  /** Nothing but counts limits the tenant and the key: no monthly quota, no cap, and overage is billed. */
+  isUnmetered: boolean;
   /** What restricts the key itself. */
   rate: KeyRate | null;
   templates: string[] | null;
@@ -35,6 +37,8 @@ export async function findKeyByHash(db: Db, hash: string): Promise<FoundKey | un
       suspendedAtMs: tenants.suspendedAtMs,
       plan: tenants.plan,
       limits: sql<string>`(SELECT limits FROM tenant_plans WHERE tenant_id = ${tenants.id})`,
+      hasCaps: sql<number>`${tenants.monthlyCapMicros} IS NOT NULL OR ${keys.monthlyCapMicros} IS NOT NULL`,
+      overage: sql<string>`(SELECT sheet->>'overage' FROM tenant_plans WHERE tenant_id = ${tenants.id})`,
       rate: keys.rate,
       templates: keys.templates,
     })
@@ -42,7 +46,11 @@ export async function findKeyByHash(db: Db, hash: string): Promise<FoundKey | un
     .innerJoin(tenants, eq(tenants.id, keys.tenantId))
     .where(eq(keys.hash, hash));
   const row = rows[0];
-  return row && { ...row, limits: TenantLimits.parse(JSON.parse(row.limits)) };
+  if (!row) return undefined;
+  const { hasCaps, overage, ...found } = row;
+  const limits = TenantLimits.parse(JSON.parse(row.limits));
+  const hasQuotas = limits.cpuSecondsPerMonth !== null || limits.memoryGibSecondsPerMonth !== null;
+  return { ...found, limits, isUnmetered: hasCaps === 0 && overage === "bill" && !hasQuotas };
 }
 
 export async function insertKey(db: Db, tenantId: TenantId, row: Omit<KeyRow, "tenantId">): Promise<void> {

@@ -19,7 +19,8 @@ export async function requireCaller(
   scope: Scope,
 ): Promise<Ctx> {
   const key = await authenticate(deps, state.ctx, headers);
-  const caller: Ctx = { ...state.ctx, tenantId: key.tenantId, keyId: key.id, scopes: key.scopes };
+  const { id: keyId, tenantId, scopes, limits, isUnmetered } = key;
+  const caller: Ctx = { ...state.ctx, tenantId, keyId, scopes, limits, isUnmetered };
   state.caller = caller;
   if (!key.scopes.includes(scope)) {
     throw new AppError("forbidden", `This API key does not have the scope ${scope}.`, { facts: { scope } });
