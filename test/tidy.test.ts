@@ -21,7 +21,7 @@ const layers = [
 
 /** Where the runtime shows through: everything else runs in any of them. */
 const nodeOnly =
-  /^worker\/src\/(node|bootstrap|node-settings|node-fetch|node-drain|node-serve|node-log|node-passage|db\/node)\.ts$/;
+  /^worker\/src\/(node|bootstrap|node-settings|node-fetch|node-drain|node-serve|node-log|node-passage|db\/node(-file|-statement)?)\.ts$/;
 const readsEnvironment = /^worker\/src\/(deps|node|index)\.ts$/;
 const knowsHono = /^worker\/src\/(app\.ts|middleware\/|routes\/|dialects\/)/;
 const knowsDrizzle = /^worker\/src\/(db\/|.*\/([a-z]+-)?store\.ts$)/;
@@ -79,7 +79,7 @@ describe("layers", () => {
   });
 
   test("only what the Node entry picks imports Node", () => {
-    const native = /^(node:|@hono\/node-server|pino|@libsql\/client$)/;
+    const native = /^(node:|@hono\/node-server|pino|@libsql\/client$|libsql$)/;
     const uses = (path: string) =>
       [...textOf(path).matchAll(/^import (?!type\b)[^"']*["']([^"']+)["']/gm)].some((match) =>
         native.test(match[1] ?? ""),

@@ -16,8 +16,8 @@
 #include "raw.h"
 #include "session.h"
 
-/* Reported execs whose supervisor is about to leave need rows too. */
-#define ROWS_MAX (2 * EXECS_MAX)
+/* Reported execs whose supervisor is about to leave, and those whose end is kept, need rows too. */
+#define ROWS_MAX (2 * EXECS_MAX + KEPT_ENDS_MAX)
 
 static struct exec *rows[ROWS_MAX];
 static struct { uint32_t uid, gid; int null_fd; } tenant;
@@ -39,6 +39,10 @@ bool exec_owns_stream(uint32_t stream) {
     return find(stream) != NULL;
 }
 
+bool exec_stream_is_taken(uint32_t stream) {
+    return exec_owns_stream(stream) || files_own_stream(stream) || ports_own_stream(stream);
+}
+
 static struct exec **free_row(void) {
     struct exec **row = NULL;
     int running = 0;
@@ -53,6 +57,7 @@ static void destroy(struct exec *exec) {
     exec_release_io(exec);
     exec_release_stack(exec);
     exec_request_free(&exec->request);
+    kept_free(exec->kept);
     free(exec);
 }
 
@@ -71,8 +76,18 @@ static int start(struct exec *exec) {
     return error;
 }
 
+/* Enters an exec that has a tag with what is kept. False when the tag is in use. */
+static bool keep(struct exec *exec) {
+    struct exec_request *request = &exec->request;
+    if (request->tag.length == 0) return true;
+    exec->kept = kept_add(exec, &request->tag, &request->metadata);
+    if (exec->kept == NULL) return false;
+    exec->kept->has_output = (request->flags & EXEC_FLAG_ENDS_WITH_HOST) == 0;
+    return true;
+}
+
 static void on_exec(const struct frame *frame) {
-    if (exec_owns_stream(frame->stream) || files_own_stream(frame->stream) || ports_own_stream(frame->stream)) {
+    if (exec_stream_is_taken(frame->stream)) {
         link_fail("stream id in use");
         return;
     }
@@ -92,6 +107,12 @@ static void on_exec(const struct frame *frame) {
     struct exec *exec = calloc(1, sizeof *exec);
     if (exec == NULL) abort();
     exec->request = request;
+    if (!keep(exec)) {
+        link_send_error(frame->stream, ERROR_BAD_REQUEST, "the tag is taken");
+        exec_request_free(&exec->request);
+        free(exec);
+        return;
+    }
     exec->stream = frame->stream;
     exec->credit = STREAM_WINDOW_BYTES;
     exec->watched_attempt = UINT_MAX;
@@ -158,8 +179,11 @@ bool exec_on_credit(const struct frame *frame) {
 void exec_on_link_lost(void) {
     for (int i = 0; i < ROWS_MAX; i++) {
         if (rows[i] == NULL) continue;
+        struct kept *kept = rows[i]->kept;
         rows[i]->stream = 0;
-        exec_end_stdin(rows[i]);
+        if (kept != NULL) kept->is_sending = false;
+        // The next host goes on feeding what it finds here; nobody else will.
+        if (kept == NULL || !kept->has_output) exec_end_stdin(rows[i]);
     }
 }
 
@@ -173,7 +197,10 @@ void exec_round(void) {
     for (int i = 0; i < ROWS_MAX; i++) {
         if (rows[i] == NULL) continue;
         exec_advance(rows[i], now);
+        exec_send_kept(rows[i]);
         if (!rows[i]->is_reported || rows[i]->supervisor_pid != 0) continue;
+        exec_release_stack(rows[i]);
+        if (rows[i]->kept != NULL && !rows[i]->kept->is_evicted) continue;
         destroy(rows[i]);
         rows[i] = NULL;
     }
@@ -188,7 +215,10 @@ void exec_resume(void) {
 uint64_t exec_deadline_ms(void) {
     uint64_t deadline = NO_DEADLINE;
     for (int i = 0; i < ROWS_MAX; i++) {
-        if (rows[i] == NULL || rows[i]->is_reported) continue;
+        if (rows[i] == NULL) continue;
+        // What the last round had no room for in the queue, which has been flushed since.
+        if (exec_is_sending_kept(rows[i]) && rows[i]->credit > 0 && link_has_room()) return 0;
+        if (rows[i]->is_reported) continue;
         uint64_t own = exec_own_deadline_ms(rows[i]);
         if (own < deadline) deadline = own;
     }

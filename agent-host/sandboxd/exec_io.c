@@ -13,9 +13,24 @@
 #define READ_BYTES (64 * 1024)
 #define CREDIT_STEP_BYTES (STREAM_WINDOW_BYTES / 4)
 
-/* The host has gone: output is read and dropped. */
+/* The host has gone: output is kept where that was asked for, or read and dropped. */
 static bool is_detached(const struct exec *exec) {
     return exec->stream == 0;
+}
+
+static enum output_kind kind_of(const struct output *output) {
+    return output->frame_type == FRAME_STDERR ? OUTPUT_STDERR : OUTPUT_STDOUT;
+}
+
+static void read_detached(struct output *output) {
+    if (output->exec->kept == NULL) {
+        drain_read(&output->source);
+        return;
+    }
+    static uint8_t scratch[READ_BYTES];
+    ssize_t length = read(output->source.fd, scratch, sizeof scratch);
+    if (length > 0) kept_append(output->exec->kept, kind_of(output), scratch, (size_t)length);
+    else if (length == 0 || (errno != EAGAIN && errno != EINTR)) source_close(&output->source);
 }
 
 static void on_output(struct source *source, uint32_t events) {
@@ -23,7 +38,7 @@ static void on_output(struct source *source, uint32_t events) {
     struct exec *exec = output->exec;
     (void)events;
     if (is_detached(exec)) {
-        drain_read(source);
+        read_detached(output);
         return;
     }
     size_t want = exec->credit < READ_BYTES ? exec->credit : READ_BYTES;
@@ -35,6 +50,7 @@ static void on_output(struct source *source, uint32_t events) {
         frame_header(to, output->frame_type, exec->stream, (uint32_t)length);
         buffer_commit(queue, FRAME_HEADER_BYTES + (size_t)length);
         exec->credit -= (uint32_t)length;
+        if (exec->kept != NULL) kept_append(exec->kept, kind_of(output), to + FRAME_HEADER_BYTES, (size_t)length);
     } else if (length == 0 || (errno != EAGAIN && errno != EINTR)) {
         source_close(source);
     }
@@ -80,6 +96,11 @@ void exec_on_stdin(struct exec *exec, const struct frame *frame) {
     input->window -= frame->length;
     buffer_append(&input->queue, frame->payload, frame->length);
     write_stdin(input);
+}
+
+void exec_reset_stdin_window(struct exec *exec) {
+    exec->input.window = STREAM_WINDOW_BYTES - (uint32_t)buffer_length(&exec->input.queue);
+    exec->input.uncredited = 0;
 }
 
 void exec_end_stdin(struct exec *exec) {
@@ -135,7 +156,7 @@ bool exec_output_is_over(const struct exec *exec) {
 
 /* True while it is the host, not the program, that keeps output from flowing. */
 bool exec_output_is_held(const struct exec *exec) {
-    return !is_detached(exec) && (exec->credit == 0 || !link_has_room());
+    return !is_detached(exec) && (exec->credit == 0 || !link_has_room() || exec_is_sending_kept(exec));
 }
 
 void exec_resume_io(struct exec *exec) {

@@ -31,19 +31,32 @@ enum sandboxd_error exec_error_of(enum job_stage stage, int error) {
     }
 }
 
-static void finish(struct exec *exec) {
+/* The last frame of an exec: to its host, or kept until what is kept before it has been sent. */
+static void finish(struct exec *exec, uint8_t frame_type, const struct field_writer *end) {
     exec->is_reported = true;
-    exec->stream = 0;
+    if (exec->kept != NULL) kept_end(exec->kept, frame_type, end);
+    if (!exec_is_sending_kept(exec)) {
+        if (exec->stream != 0) link_send_fields(frame_type, exec->stream, end);
+        exec->stream = 0;
+    }
     exec_release_io(exec);
     if (exec->supervisor_pid > 0) exec_wake_supervisor(exec, REQUEST_RELEASE);
+}
+
+static void finish_with_error(struct exec *exec, enum sandboxd_error code, const char *message) {
+    struct field_writer fields = {.length = 0};
+    put_error(&fields, code, message);
+    finish(exec, FRAME_STREAM_ERROR, &fields);
 }
 
 static void report_failure(struct exec *exec) {
     enum job_stage stage = (enum job_stage)exec->job.failed_stage;
     const char *message = stage == STAGE_INTERRUPTED ? "its own siblings stopped or killed it before it began"
                                                      : strerror(exec->job.failed_errno);
-    if (exec->stream != 0) link_send_error(exec->stream, exec_error_of(stage, exec->job.failed_errno), message);
-    finish(exec);
+    // What never was a program is nothing to come back to.
+    kept_free(exec->kept);
+    exec->kept = NULL;
+    finish_with_error(exec, exec_error_of(stage, exec->job.failed_errno), message);
 }
 
 static enum exit_reason reason_of(const struct exec *exec, int signal) {
@@ -63,8 +76,7 @@ static void report_exit(struct exec *exec) {
     put_number(&fields, FIELD_SIGNAL, (uint32_t)signal, 4);
     put_number(&fields, FIELD_REASON, reason_of(exec, signal), 2);
     put_number(&fields, FIELD_DURATION_MICROS, (exec->job.ended_ns - exec->job.started_ns) / 1000, 8);
-    if (exec->stream != 0) link_send_fields(FRAME_EXIT, exec->stream, &fields);
-    finish(exec);
+    finish(exec, FRAME_EXIT, &fields);
 }
 
 static void announce(struct exec *exec) {
@@ -100,8 +112,7 @@ void exec_advance(struct exec *exec, uint64_t now) {
         spend_grace(exec, now);
         if (exec_output_is_over(exec) || (exec->grace_left_ms == 0 && !exec_output_is_held(exec))) report_exit(exec);
     } else if (exec->supervisor_pid == 0) {
-        if (exec->stream != 0) link_send_error(exec->stream, ERROR_INTERNAL, "the supervisor died");
-        finish(exec);
+        finish_with_error(exec, ERROR_INTERNAL, "the supervisor died");
     }
 }
 

@@ -6,6 +6,8 @@
 #include "configuration.h"
 #include "protocol.h"
 
+#define EXEC_FLAGS ((uint64_t)(EXEC_FLAG_KILL_ORPHANS | EXEC_FLAG_STDIN | EXEC_FLAG_PTY | EXEC_FLAG_ENDS_WITH_HOST))
+
 static const char default_search_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 bool env_entry_is_valid(const struct field *field) {
@@ -40,7 +42,7 @@ bool terminal_size_parse(const uint8_t *payload, size_t length, uint16_t *cols, 
 
 struct parse {
     size_t argc, env_count, text_bytes;
-    struct field cwd;
+    struct field cwd, tag, metadata;
     uint64_t timeout_ms, grace_ms, flags;
 };
 
@@ -67,7 +69,15 @@ static enum exec_request_result take(struct parse *parse, const struct field *fi
         break;
     case FIELD_FLAGS:
         if (!field_number(field, 4, &parse->flags)) return EXEC_REQUEST_BAD_LAYOUT;
-        if (parse->flags & ~(uint64_t)(EXEC_FLAG_KILL_ORPHANS | EXEC_FLAG_STDIN | EXEC_FLAG_PTY)) return EXEC_REQUEST_BAD_VALUE;
+        if (parse->flags & ~EXEC_FLAGS) return EXEC_REQUEST_BAD_VALUE;
+        break;
+    case FIELD_TAG:
+        if (field->length == 0 || field->length > TAG_MAX_BYTES || !field_is_text(field)) return EXEC_REQUEST_BAD_VALUE;
+        parse->tag = *field;
+        break;
+    case FIELD_METADATA:
+        if (field->length > METADATA_MAX_BYTES) return EXEC_REQUEST_BAD_VALUE;
+        parse->metadata = *field;
         break;
     }
     return EXEC_REQUEST_READY;
@@ -131,6 +141,8 @@ enum exec_request_result exec_request_parse(struct exec_request *request, const 
     request->timeout_ms = (uint32_t)parse.timeout_ms;
     request->grace_ms = (uint32_t)parse.grace_ms;
     request->flags = (uint32_t)parse.flags;
+    request->tag = parse.tag;
+    request->metadata = parse.metadata;
     fill(request, &parse, payload, length, base, base_count);
     return EXEC_REQUEST_READY;
 }

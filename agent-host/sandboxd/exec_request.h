@@ -17,6 +17,7 @@ struct exec_request {
     const char *cwd, *search_path;
     uint32_t timeout_ms, grace_ms, flags;
     uint16_t cols, rows; // of a terminal
+    struct field tag, metadata; // point into the payload; without a tag nothing is kept for a host that comes back
 };
 
 enum exec_request_result { EXEC_REQUEST_READY, EXEC_REQUEST_BAD_VALUE, EXEC_REQUEST_BAD_LAYOUT };

@@ -8,6 +8,7 @@
 #include "exec_request.h"
 #include "frames.h"
 #include "job.h"
+#include "kept.h"
 #include "loop.h"
 
 struct exec;
@@ -32,8 +33,9 @@ struct exec {
     pid_t supervisor_pid; // 0 once reaped
     struct exec_request request;
 
-    uint32_t stream;  // 0: nobody listens any more
-    bool is_reported; // exit or error is out; only the supervisor's end is awaited
+    uint32_t stream;  // 0: nobody listens
+    bool is_reported; // exit or error is out, or kept; of the processes only the supervisor's end is awaited
+    struct kept *kept; // of one with a tag: what a host that comes back is told
     bool is_announced;
     bool timed_out;
     int killed_by; // signal of the last kill frame
@@ -50,6 +52,13 @@ struct exec {
     uint64_t attempt_since_ms, next_poke_ms, poke_delay_ms;
 };
 
+/* exec.c: whether anything of this connection has the stream. */
+bool exec_stream_is_taken(uint32_t stream);
+
+/* exec_recall.c: sends on what is kept, as far as the host takes it; the exec's own output follows behind. */
+void exec_send_kept(struct exec *exec);
+bool exec_is_sending_kept(const struct exec *exec);
+
 /* exec_spawn.c: 0, or an errno. */
 int exec_spawn(struct exec *exec);
 void exec_poke_spawning(struct exec *exec, uint64_t now);
@@ -65,6 +74,8 @@ bool exec_open_io(struct exec *exec, int null_fd);
 void exec_close_child_ends(struct exec *exec, int null_fd);
 void exec_on_stdin(struct exec *exec, const struct frame *frame);
 void exec_end_stdin(struct exec *exec);
+/* A new host knows nothing of what the former one had in flight: what the queue leaves of the window is its. */
+void exec_reset_stdin_window(struct exec *exec);
 void exec_resume_io(struct exec *exec);
 bool exec_output_is_over(const struct exec *exec);
 bool exec_output_is_held(const struct exec *exec);

@@ -10,12 +10,15 @@ static bool host_may_send(uint8_t type, uint32_t stream) {
     case FRAME_CHALLENGE:
     case FRAME_CONFIGURE:
     case FRAME_PING:
+    case FRAME_FORGET:
         return stream == 0;
     case FRAME_EXEC:
     case FRAME_STDIN:
     case FRAME_STDIN_END:
     case FRAME_KILL:
     case FRAME_RESIZE:
+    case FRAME_KEPT_LIST:
+    case FRAME_RECALL:
     case FRAME_FILE_READ:
     case FRAME_FILE_WRITE:
     case FRAME_FILE_DELETE:

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "exec.h"
+#include "exec_recall.h"
 #include "files.h"
 #include "frames.h"
 #include "loop.h"
@@ -65,10 +66,14 @@ void link_send_credit(uint32_t stream, uint32_t bytes) {
     link_send(FRAME_CREDIT, stream, payload, sizeof payload);
 }
 
+void put_error(struct field_writer *fields, enum sandboxd_error code, const char *message) {
+    put_number(fields, FIELD_ERROR_CODE, code, 2);
+    put_bytes(fields, FIELD_MESSAGE, message, strlen(message));
+}
+
 void link_send_error(uint32_t stream, enum sandboxd_error code, const char *message) {
     struct field_writer fields = {.length = 0};
-    put_number(&fields, FIELD_ERROR_CODE, code, 2);
-    put_bytes(&fields, FIELD_MESSAGE, message, strlen(message));
+    put_error(&fields, code, message);
     link_send_fields(FRAME_STREAM_ERROR, stream, &fields);
 }
 
@@ -90,6 +95,11 @@ static void dispatch(const struct frame *frame) {
     case FRAME_KILL:
     case FRAME_RESIZE:
         exec_on_frame(frame);
+        break;
+    case FRAME_KEPT_LIST:
+    case FRAME_RECALL:
+    case FRAME_FORGET:
+        recall_on_frame(frame);
         break;
     case FRAME_FILE_READ:
     case FRAME_FILE_WRITE:

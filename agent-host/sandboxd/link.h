@@ -20,6 +20,9 @@ void link_send(uint8_t type, uint32_t stream, const void *payload, size_t length
 void link_send_fields(uint8_t type, uint32_t stream, const struct field_writer *fields);
 void link_send_credit(uint32_t stream, uint32_t bytes);
 
+/* The fields of an error. */
+void put_error(struct field_writer *fields, enum sandboxd_error code, const char *message);
+
 /* Ends a stream with an error; `message` is for the host's log. */
 void link_send_error(uint32_t stream, enum sandboxd_error code, const char *message);
 

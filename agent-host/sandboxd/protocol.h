@@ -1,13 +1,15 @@
-/* The wire, generation 2. worker/contract/sandboxd.ts holds the same numbers; a test compares the two. */
+/* The wire, generation 4. worker/contract/sandboxd.ts holds the same numbers; a test compares the two. */
 #ifndef SANDGATE_PROTOCOL_H
 #define SANDGATE_PROTOCOL_H
 
-#define PROTOCOL_VERSION 3
+#define PROTOCOL_VERSION 4
 #define PROTOCOL_OLDEST_VERSION 1
 #define FRAME_HEADER_BYTES 12
 #define FRAME_PAYLOAD_MAX_BYTES 262144
 #define STREAM_WINDOW_BYTES 1048576
 #define PORT_WINDOW_BYTES 262144
+#define TAG_MAX_BYTES 64
+#define METADATA_MAX_BYTES 4096
 #define SHELL_RECORD_HEADER_BYTES 5
 #define WATCH_RECORD_HEADER_BYTES 5
 
@@ -28,6 +30,11 @@ enum frame_type {
     FRAME_EXIT = 22,
     FRAME_KILL = 23,
     FRAME_RESIZE = 24,
+    FRAME_KEPT_LIST = 25,
+    FRAME_KEPT = 26,
+    FRAME_RECALL = 27,
+    FRAME_RECALLED = 28,
+    FRAME_FORGET = 29,
     FRAME_FILE_READ = 32,
     FRAME_FILE_WRITE = 33,
     FRAME_FILE_STAT = 34,
@@ -70,6 +77,8 @@ enum field_tag {
     FIELD_IS_TREE = 27,
     FIELD_COLS = 28,
     FIELD_ROWS = 29,
+    FIELD_TAG = 30,
+    FIELD_METADATA = 31,
     FIELD_PATH = 32,
     FIELD_OFFSET = 33,
     FIELD_LENGTH = 34,
@@ -86,6 +95,13 @@ enum field_tag {
     FIELD_AFTER = 45,
     FIELD_IS_RECURSIVE = 46,
     FIELD_HAS_MORE = 47,
+    FIELD_KEPT_STATE = 48,
+    FIELD_STDOUT_OFFSET = 49,
+    FIELD_STDERR_OFFSET = 50,
+    FIELD_STDOUT_TAIL = 51,
+    FIELD_STDERR_TAIL = 52,
+    FIELD_KEPT_BYTES = 53,
+    FIELD_INPUT_CREDIT = 54,
     FIELD_PORT = 96,
 };
 
@@ -93,6 +109,13 @@ enum exec_flag {
     EXEC_FLAG_KILL_ORPHANS = 1,
     EXEC_FLAG_STDIN = 2,
     EXEC_FLAG_PTY = 4,
+    EXEC_FLAG_ENDS_WITH_HOST = 8,
+};
+
+enum kept_state {
+    KEPT_STATE_RUNNING = 0,
+    KEPT_STATE_ENDED = 1,
+    KEPT_STATE_FORGOTTEN = 2,
 };
 
 enum shell_record {

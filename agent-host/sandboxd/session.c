@@ -81,8 +81,7 @@ static void on_challenge(const struct frame *frame) {
 
 static void refuse(enum sandboxd_error code, const char *message) {
     struct field_writer fields = {.length = 0};
-    put_number(&fields, FIELD_ERROR_CODE, code, 2);
-    put_bytes(&fields, FIELD_MESSAGE, message, strlen(message));
+    put_error(&fields, code, message);
     link_send_fields(FRAME_REFUSED, 0, &fields);
 }
 

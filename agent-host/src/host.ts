@@ -62,6 +62,7 @@ export async function composeHost(
     pools: () => room.pool.state(),
     allocated: () => registry.size,
     freeMemoryMiB: room.freeMemoryMiB,
+    workspaces: () => sampler.workspaces(),
   });
   const sampler = new Sampler({
     registry,

@@ -13,6 +13,7 @@ import { upgradeListener } from "./routes/upgrade.ts";
 import { endSandbox } from "./sandboxes/end.ts";
 import { endAll } from "./sandboxes/end-all.ts";
 import { keepLimits } from "./sandboxes/keep-limits.ts";
+import { nameContainers } from "./sandboxes/name-containers.ts";
 import { reap } from "./sandboxes/reap.ts";
 import { recover } from "./sandboxes/recover.ts";
 import type { Live } from "./sandboxes/registry.ts";
@@ -60,7 +61,7 @@ async function open(host: Host, hurry: AbortSignal): Promise<RunningHost> {
   const { config, log } = host;
   const digests = new Set(config.prepared.templates.map(({ digest }) => digest));
   await host.workspaces.open(host.disk);
-  const recovered = await recover({ ...host, currentDigests: digests });
+  const recovered = await recover({ ...host, ...execEventsOf(host), currentDigests: digests });
   if (recovered.leased + recovered.warm + recovered.destroyed > 0) log.info(recovered, "recovered");
   const onReady = (template: string, image: string) => host.pool.setImage(template, image);
   await makeImagesReady({ ...host, onReady }, config.prepared.templates);
@@ -82,6 +83,16 @@ async function open(host: Host, hurry: AbortSignal): Promise<RunningHost> {
   return { url, findings, stop: () => drain(host, server, timers) };
 }
 
+/** Who hears of commands. */
+function execEventsOf(host: Host) {
+  return {
+    onExecEnd: ({ endReason, durationMs }: ExitEvent) =>
+      host.metrics.execs.observe({ end_reason: endReason }, durationMs / 1000),
+    onSilent: (live: Live) =>
+      void live.member.connection.ping(2_000).catch(() => endSandbox(host, live, "crashed")),
+  };
+}
+
 /** What everything that is let in at the door may touch. */
 function doorOf(host: Host) {
   const { identity, settings } = host.config;
@@ -91,10 +102,7 @@ function doorOf(host: Host) {
     ...host,
     waitMs: settings.SANDGATE_POOL_WAIT_SECONDS * 1_000,
     verify,
-    onExecEnd: ({ endReason, durationMs }: ExitEvent) =>
-      host.metrics.execs.observe({ end_reason: endReason }, durationMs / 1000),
-    onSilent: (live: Live) =>
-      void live.member.connection.ping(2_000).catch(() => endSandbox(host, live, "crashed")),
+    ...execEventsOf(host),
     health: () => ({
       pools: host.pool.state(),
       allocated: host.registry.size,
@@ -142,9 +150,10 @@ function startTimers(host: Host): NodeJS.Timeout[] {
   ];
 }
 
-/** What drifts while nobody looks: limits, and how full the disk is. */
+/** What drifts while nobody looks: limits, and how full the disk is; and what has time. */
 async function meter(host: Host): Promise<void> {
   await keepLimits(host);
+  await nameContainers(host);
   await host.workspaces.look();
 }
 

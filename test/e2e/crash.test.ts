@@ -31,7 +31,7 @@ async function isRunning(id: string): Promise<boolean> {
   return (await stack.api.exec(id, 'kill -0 "$(cat /tmp/runs)"')).exitCode === 0;
 }
 
-describe("kill -9 of the agent-host", () => {
+describe("F1: kill -9 of the agent-host", () => {
   test("keeps its sandboxes and its pool: the next process adopts both, once each", async () => {
     const { api } = stack;
     const ids = [(await api.create()).id, (await api.create({ lifetimeSeconds: 600 })).id];

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { containerOf, expectBooksToAgree, rowsOf } from "../support/books.ts";
+import { collect } from "../support/events.ts";
 import { expectProblem } from "../support/problem.ts";
 import { type TestStack, testStack } from "../support/stack.ts";
 import {
@@ -19,9 +20,9 @@ beforeAll(async () => {
 afterAll(() => stack?.dispose());
 
 const deaths: Record<string, (container: Container) => Promise<unknown>> = {
-  "its PID 1 is killed": async (container) => process.kill(await firstProcessOf(container), "SIGKILL"),
-  "its container is removed behind our back": (container) => removeContainer(container),
-  "the engine's process beside it is killed": async (container) =>
+  "F6: its PID 1 is killed": async (container) => process.kill(await firstProcessOf(container), "SIGKILL"),
+  "F5: its container is removed behind our back": (container) => removeContainer(container),
+  "F7: the engine's process beside it is killed": async (container) =>
     process.kill(shimOf(await firstProcessOf(container)), "SIGKILL"),
 };
 
@@ -30,7 +31,11 @@ describe("a sandbox ends as crashed within seconds, its slot is free and the poo
     const { api, dataDir } = stack;
     const bystander = (await api.create()).id;
     const { id } = await api.create();
+    const stream = await api.stream(id, { command: "echo up; sleep 50" });
+    await stream.events.next();
     await kill(await containerOf(stack, id));
+    const { last } = await collect(stream.events);
+    expect(last).toMatchObject({ event: "error", json: { code: "sandbox_ended" } });
     await expect
       .poll(() => api.get(id), { timeout: 2_000 })
       .toMatchObject({
@@ -55,22 +60,26 @@ describe("a sandbox ends as crashed within seconds, its slot is free and the poo
   });
 });
 
-test("a sandbox whose daemon stops answering says that a command's outcome is not known, and ends as crashed", async () => {
+test("F29: a sandbox whose daemon stops answering says that a command's outcome is not known, and ends as crashed", async () => {
   const { api } = stack;
   const bystander = (await api.create()).id;
   const { id } = await api.create();
+  const stream = await api.stream(id, { command: "echo up; sleep 50" });
+  await stream.events.next();
   process.kill(await firstProcessOf(await containerOf(stack, id)), "SIGSTOP");
   const answer = await api.call("POST", `/v1/sandboxes/${id}/exec`, { command: "true", timeoutMs: 500 });
   await expectProblem(answer, 502, "exec_lost");
   await expect
     .poll(() => api.get(id), { timeout: 10_000 })
     .toMatchObject({ state: "ended", endReason: "crashed" });
+  const { last } = await collect(stream.events);
+  expect(last).toMatchObject({ event: "error", json: { code: "sandbox_ended" } });
   expect(await api.exec(bystander, "echo unharmed")).toMatchObject({ stdout: "unharmed\n" });
   await expectBooksToAgree(stack, [bystander]);
   await api.delete(bystander);
 });
 
-test("a warm sandbox that dies is replaced, and never handed out", async () => {
+test("F6: a warm sandbox that dies is replaced, and never handed out", async () => {
   const { api, dataDir } = stack;
   await expectBooksToAgree(stack, []);
   const before = await containersOf(hostIdOf(dataDir));

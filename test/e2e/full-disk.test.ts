@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { ErrorCode } from "#contract/errors";
 import { expectBooksToAgree } from "../support/books.ts";
+import { collect } from "../support/events.ts";
 import { scratchFolder } from "../support/machine.ts";
 import { expectProblem } from "../support/problem.ts";
 import { type TestStack, testStack } from "../support/stack.ts";
@@ -46,11 +47,15 @@ async function expectToBearIt(
   const { api } = stack;
   const [kept = "", ended = ""] = [(await api.create()).id, (await api.create()).id];
   await expectBooksToAgree(stack, [kept, ended]);
+  const running = await api.stream(kept, { command: "echo up; while [ ! -e /tmp/go ]; do sleep 0.1; done" });
+  await running.events.next();
   disk.fill();
   const refused = await api.call("POST", "/v1/sandboxes", {});
   await expectProblem(refused, 503, code);
   expect(await api.exec(kept, "echo works")).toMatchObject({ stdout: "works\n" });
   await api.call("DELETE", `/v1/sandboxes/${ended}`);
+  await api.write(kept, "/tmp/go", "");
+  expect((await collect(running.events)).last).toMatchObject({ event: "exit", json: { exitCode: 0 } });
   disk.free();
   await api.delete(ended);
   await expectBooksToAgree(stack, [kept]);
@@ -59,7 +64,7 @@ async function expectToBearIt(
   await expectBooksToAgree(stack, [kept, after]);
 }
 
-describe("on a full disk creates are refused, sandboxes live on, and space alone brings all back:", () => {
+describe("F17: on a full disk creates are refused, sandboxes live on, and space alone brings all back:", () => {
   test("the disk of the host's leases", async () => {
     const { stack, ...disk } = await stackOnSmallDisk((dataDir) => join(dataDir, "host"));
     await expectToBearIt(stack, disk, "no_capacity");
@@ -71,7 +76,7 @@ describe("on a full disk creates are refused, sandboxes live on, and space alone
   });
 });
 
-describe("the disk of the workspaces", () => {
+describe("F17: the disk of the workspaces", () => {
   const workspaceMiB = 64;
   const imagesIn = (dataDir: string) => join(dataDir, "host", "workspaces");
   /** Room for six sandboxes, two of them warm, besides what is kept free. */
@@ -125,7 +130,7 @@ describe("the disk of the workspaces", () => {
   });
 });
 
-test("a stop on a full disk leaves nothing on the machine all the same", async () => {
+test("F17: a stop on a full disk leaves nothing on the machine all the same", async () => {
   const { stack, fill: fillDisk } = await stackOnSmallDisk((dataDir) => dataDir);
   await stack.api.create();
   fillDisk();

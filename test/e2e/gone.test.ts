@@ -39,7 +39,7 @@ describe("an ended sandbox", () => {
     expect(await stack.api.get(id)).toMatchObject({ state: "ended", endReason: "killed" });
   });
 
-  test("is gone as well when somebody removed its container behind our back", async () => {
+  test("F5: is gone as well when somebody removed its container behind our back", async () => {
     const { id } = await stack.api.create();
     await removeContainer(await containerOf(stack, id));
     await expect.poll(async () => (await stack.api.get(id)).state, { timeout: 2_000 }).toBe("ended");

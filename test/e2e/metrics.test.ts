@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { parseEnvFile } from "#contract/envfile";
 import { SandboxMetrics } from "#contract/metrics";
 import { type TestStack, testStack } from "../support/stack.ts";
@@ -49,6 +49,45 @@ test("processor time, memory and processes are those that the sandbox has really
   await running;
   await expect.poll(async () => sampleIn(await hostText(), "sandgate_sandboxes")).toBe(0);
 });
+
+test.each(["loop", "tmpfs"] as const)(
+  "what /workspace holds and may hold is told, on disk or in memory (%s)",
+  async (driver) => {
+    const own = await testStack({
+      SANDGATE_WORKSPACES: driver,
+      SANDGATE_POOL_TARGET: "1",
+      SANDGATE_DEFAULT_DISK_MIB: "64",
+    });
+    onTestFinished(() => own.dispose());
+    const { id } = await own.api.create();
+    const read = async () =>
+      SandboxMetrics.parse(await (await own.api.call("GET", `/v1/sandboxes/${id}/metrics`)).json());
+    const { current: before, ...of } = await read();
+    expect(of.workspaceLimitBytes).toBeGreaterThan(0.9 * 64 * 2 ** 20);
+    expect(of.workspaceLimitBytes).toBeLessThanOrEqual(64 * 2 ** 20);
+    await own.api.exec(
+      id,
+      "head -c 40M /dev/zero >/workspace/big; mkdir /workspace/many; cd /workspace/many; seq 50 | xargs touch",
+    );
+    const { current } = await read();
+    expect(current.workspaceBytes - before.workspaceBytes).toBeGreaterThanOrEqual(40 * 2 ** 20);
+    expect(current.workspaceBytes - before.workspaceBytes).toBeLessThan(42 * 2 ** 20);
+    expect(current.workspaceInodes - before.workspaceInodes).toBe(52);
+    const [seen] = (await own.api.exec(id, "stat -f -c '%c %d' /workspace")).stdout.trim().split("\n");
+    const [inodes, free] = (seen ?? "").split(" ").map(Number);
+    expect([of.workspaceInodesLimit, current.workspaceInodes]).toEqual([
+      inodes,
+      Number(inodes) - Number(free),
+    ]);
+    const line = async (name: string) => sampleIn(await (await fetch(`${own.hostUrl}/metrics`)).text(), name);
+    await expect
+      .poll(() => line("sandgate_workspace_used_bytes"), { timeout: 10_000 })
+      .toBe(current.workspaceBytes);
+    expect(await line("sandgate_workspace_limit_bytes")).toBe(of.workspaceLimitBytes);
+    await own.api.exec(id, "head -c 80M /dev/zero >/workspace/big");
+    await expect.poll(() => line("sandgate_workspaces_full"), { timeout: 10_000 }).toBe(1);
+  },
+);
 
 test("Prometheus reads what host and control plane have done, the control plane's by the admin key only", async () => {
   const { id } = await stack.api.create();

@@ -62,7 +62,7 @@ describe("members that wait long are parked", () => {
     await stack.api.delete(id);
   });
 
-  test("and are replaced when somebody removes or kills them behind our back", async () => {
+  test("F5 F6 F7: and are replaced when somebody removes or kills them behind our back", async () => {
     await expectBooksToAgree(stack, []);
     await untilParked();
     const before = await containers(stack);
@@ -85,7 +85,7 @@ describe("a daemon that stops answering", () => {
   });
   afterAll(() => stack?.dispose());
 
-  test("in a warm sandbox is found and replaced", async () => {
+  test("F29: in a warm sandbox is found and replaced", async () => {
     await expectBooksToAgree(stack, []);
     const [silent] = await containers(stack);
     if (!silent) throw new Error("There is no member.");
@@ -98,7 +98,7 @@ describe("a daemon that stops answering", () => {
     await expectBooksToAgree(stack, []);
   });
 
-  test("in a warm sandbox that is handed out before that costs the create another try, not its success", async () => {
+  test("F29: in a warm sandbox that is handed out before that costs the create another try, not its success", async () => {
     await expectBooksToAgree(stack, []);
     const members = await containers(stack);
     for (const member of members.slice(0, 2)) process.kill(await firstProcessOf(member), "SIGSTOP");

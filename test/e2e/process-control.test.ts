@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { limits } from "#contract/limits";
+import { boxOf } from "../support/box.ts";
 import { bytesOf, collect } from "../support/events.ts";
 import { expectProblem } from "../support/problem.ts";
 import { type TestStack, testStack } from "../support/stack.ts";
@@ -10,12 +11,8 @@ beforeAll(async () => {
   stack = await testStack();
 });
 afterAll(() => stack?.dispose());
+const newBox = () => boxOf(stack.api);
 
-const newBox = async () => {
-  const { id } = await stack.api.create();
-  onTestFinished(() => stack.api.delete(id).catch(() => undefined));
-  return id;
-};
 const sending = (box: string, id: string, bytes: Uint8Array | string, query = "") =>
   stack.api.call("POST", `/v1/sandboxes/${box}/processes/${id}/stdin${query}`, bytes);
 

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { newExecId } from "#contract/ids";
 import { limits } from "#contract/limits";
+import { boxOf } from "../support/box.ts";
 import { bytesOf, collect } from "../support/events.ts";
 import { expectProblem } from "../support/problem.ts";
 import { type TestStack, testStack } from "../support/stack.ts";
@@ -11,12 +12,8 @@ beforeAll(async () => {
   stack = await testStack();
 });
 afterAll(() => stack?.dispose());
+const newBox = () => boxOf(stack.api);
 
-const newBox = async () => {
-  const { id } = await stack.api.create();
-  onTestFinished(() => stack.api.delete(id).catch(() => undefined));
-  return id;
-};
 const untilEnded = (box: string, id: string) =>
   expect.poll(async () => (await stack.api.process(box, id)).state, { timeout: 5_000 }).toBe("ended");
 
@@ -117,8 +114,7 @@ test("a name of nobody is process_not_found: made up, PID 1, the tenant's own, a
 });
 
 test("a process keeps its sandbox from being idle, and ends with it", async () => {
-  const { id: box } = await stack.api.create({ idleSeconds: 10 });
-  onTestFinished(() => stack.api.delete(box).catch(() => undefined));
+  const box = await boxOf(stack.api, { idleSeconds: 10 });
   const { id } = await stack.api.start(box, { command: "sleep 13; echo rested; sleep 300" });
   const { events } = await stack.api.attach(box, id);
   expect(bytesOf((await events.next()).value?.data ?? "").toString()).toBe("rested\n");

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { limits } from "#contract/limits";
 import type { WatchEvent } from "#contract/watch";
+import { boxOf } from "../support/box.ts";
 import { expectProblem } from "../support/problem.ts";
 import { type TestStack, testStack } from "../support/stack.ts";
 
@@ -10,12 +11,7 @@ beforeAll(async () => {
   stack = await testStack();
 });
 afterAll(() => stack?.dispose());
-
-const newBox = async () => {
-  const { id } = await stack.api.create();
-  onTestFinished(() => stack.api.delete(id).catch(() => undefined));
-  return id;
-};
+const newBox = () => boxOf(stack.api);
 
 /** A watch that is on, and what it tells. */
 async function watching(box: string, path: string, recursive = false) {

@@ -35,7 +35,7 @@ export function readFake(files: FakeFiles, path: string, { headOnly, headers }: 
   const hasBytes = !headOnly && reading.kind !== "notModified";
   return {
     status: reading.kind === "range" ? 206 : reading.kind === "notModified" ? 304 : 200,
-    stream: hasBytes ? streamOf(bytes.slice(first, last + 1)) : null,
+    body: hasBytes ? streamOf(bytes.slice(first, last + 1)) : null,
     length: last - first + 1,
     mode: "0644",
     etag,

@@ -134,7 +134,7 @@ async function route(behind: SandboxProvider, place: Place, asked: Asked): Promi
       const headers = Object.fromEntries(sent.filter(([, value]) => value !== null));
       const headOnly = url.searchParams.has("head");
       const file = await behind.readFile(place, path, { headOnly, headers }, call);
-      return new Response(file.stream, {
+      return new Response(file.body, {
         status: file.status,
         headers: {
           "x-sandgate-file-size": String(file.length),

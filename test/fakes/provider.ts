@@ -1,9 +1,7 @@
-import { eventFrame } from "#contract/events";
-import type { ExecRequest, ExecResult, OutputEvent } from "#contract/exec";
+import type { ExecRequest, ExecResult } from "#contract/exec";
 import type { EntriesQuery } from "#contract/files";
 import type { HostCreate, HostPatch, LiveSandbox, SandboxEnd } from "#contract/host";
-import { type ExecId, type HostId, newExecId, type SandboxId } from "#contract/ids";
-import type { MetricsSample } from "#contract/metrics";
+import type { ExecId, HostId, SandboxId } from "#contract/ids";
 import type {
   ProcessName,
   ProcessRequest,
@@ -14,10 +12,11 @@ import type {
 } from "#contract/process";
 import { absolutePath } from "#contract/text";
 import type { WatchQuery } from "#contract/watch";
-import { readBounded } from "#worker/bytes";
 import { AppError, sandboxNotFound } from "#worker/errors";
+import { allOf } from "#worker/middleware/body";
 import type {
   ArchiveWish,
+  FileBody,
   Place,
   PortPlace,
   PortRequest,
@@ -27,25 +26,14 @@ import type {
 } from "#worker/providers/provider";
 import { deleteFake, listFake, packFake, readFake, unpackFake } from "./files.ts";
 import { admitFake } from "./ports.ts";
-import { FakeProcesses } from "./processes.ts";
-import { runProgram } from "./programs.ts";
-import { type Watcher, watchFake } from "./watch.ts";
+import { FakeSandbox } from "./sandbox.ts";
 
-type Held = {
-  hostId: HostId;
-  spec: HostCreate;
-  files: Map<string, Uint8Array>;
-  /** Of each command that was streamed. */
-  events: Map<ExecId, string[]>;
-  processes: FakeProcesses;
-  watchers: Set<Watcher>;
-};
 type Verb = keyof SandboxProvider;
 type Failure = { error: unknown; isAfterwards: boolean };
 
 /** Hosts in memory, which keep files and know a few programs; the conformance suite holds it to what a host does. */
 export class FakeProvider implements SandboxProvider {
-  readonly held = new Map<SandboxId, Held>();
+  readonly held = new Map<SandboxId, FakeSandbox>();
   readonly calls: Verb[] = [];
   /** What listens in every sandbox, by port. */
   readonly servers = new Map<number, (request: PortRequest) => Response | Promise<Response>>();
@@ -86,14 +74,7 @@ export class FakeProvider implements SandboxProvider {
     return this.run("create", async () => {
       if (!this.held.has(spec.sandboxId)) {
         if (this.held.size >= this.capacity) throw new AppError("no_capacity", "The host is full.");
-        this.held.set(spec.sandboxId, {
-          hostId: place.hostId,
-          spec: { ...spec },
-          files: new Map(),
-          events: new Map(),
-          processes: new FakeProcesses(),
-          watchers: new Set(),
-        });
+        this.held.set(spec.sandboxId, new FakeSandbox(place.hostId, { ...spec }));
       }
       return {
         sandboxId: spec.sandboxId,
@@ -126,58 +107,29 @@ export class FakeProvider implements SandboxProvider {
   }
 
   metrics(place: Place) {
-    return this.run("metrics", async () => {
-      const { cpu, memoryMiB } = this.find(place).spec;
-      const current: MetricsSample = {
-        at: new Date(this.now()).toISOString(),
-        cpuMs: 1,
-        cpuPercent: 0,
-        memoryBytes: 4096,
-        processes: 1,
-        readBytes: 0,
-        writtenBytes: 0,
-      };
-      const memoryLimitBytes = memoryMiB * 2 ** 20;
-      return { cpu, memoryLimitBytes, processesLimit: 256, current, intervalSeconds: 5, history: [] };
-    });
+    return this.run("metrics", async () => this.find(place).metrics(this.now()));
   }
 
   exec(place: Place, request: ExecRequest) {
     return this.run("exec", async () => {
-      const { spec, files } = this.find(place);
+      const sandbox = this.find(place);
       this.requests.push(request);
-      return this.answers.shift() ?? runProgram({ env: spec.env, files }, request);
+      return this.answers.shift() ?? sandbox.run(request);
     });
   }
 
-  streamExec(place: Place, request: Parameters<SandboxProvider["exec"]>[1]) {
-    return this.run("streamExec", async () => {
-      const { spec, files, events } = this.find(place);
-      const { stdout, stderr: _, ...exit } = runProgram({ env: spec.env, files }, request);
-      const frames = [
-        ...(stdout === "" ? [] : [(id: number) => eventFrame("stdout", textOf(stdout, id), id)]),
-        (id: number) => eventFrame("exit", exit, id),
-      ].map((frame, index) => frame(index + 1));
-      const execId = newExecId();
-      events.set(execId, frames);
-      return { execId, stream: new Blob(frames).stream() };
-    });
+  streamExec(place: Place, request: ExecRequest) {
+    return this.run("streamExec", async () => this.find(place).stream(request));
   }
 
   followExec(place: Place, execId: ExecId, after: number) {
-    return this.run("followExec", async () => {
-      const frames = this.find(place).events.get(execId);
-      if (!frames) throw new AppError("exec_not_found", "There is no such command.");
-      return { execId, stream: new Blob(frames.slice(Math.min(after, frames.length - 1))).stream() };
-    });
+    return this.run("followExec", async () => this.find(place).follow(execId, after));
   }
 
   startProcess(place: Place, request: ProcessRequest) {
     return this.run("startProcess", async () => {
-      const { spec, files, processes } = this.find(place);
-      const run = ({ stdin: _, pty: _pty, ...rest }: ProcessRequest) =>
-        runProgram({ env: spec.env, files }, rest);
-      return processes.start({ run }, request);
+      const sandbox = this.find(place);
+      return sandbox.processes.start(sandbox, request);
     });
   }
 
@@ -203,10 +155,8 @@ export class FakeProvider implements SandboxProvider {
 
   execInSession(place: Place, name: ProcessName, request: SessionExecRequest) {
     return this.run("execInSession", async () => {
-      const { spec, files, processes } = this.find(place);
-      const run = ({ stdin: _, pty: _pty, ...rest }: ProcessRequest) =>
-        runProgram({ env: spec.env, files }, rest);
-      return processes.runIn({ run }, name, request);
+      const sandbox = this.find(place);
+      return sandbox.processes.runIn(sandbox, name, request);
     });
   }
 
@@ -229,14 +179,10 @@ export class FakeProvider implements SandboxProvider {
     return this.run("readFile", async () => readFake(this.find(place).files, absolutePath(path), wish));
   }
 
-  writeFile(place: Place, path: string, body: { stream: ReadableStream<Uint8Array> }) {
-    return this.run("writeFile", async () => {
-      const { files, watchers } = this.find(place);
-      const bytes = await readBounded(body.stream, 2 ** 31);
-      files.set(absolutePath(path), bytes);
-      for (const tell of watchers) tell("create", absolutePath(path));
-      return { path: absolutePath(path), size: bytes.byteLength, mode: "0644" };
-    });
+  writeFile(place: Place, path: string, body: FileBody) {
+    return this.run("writeFile", async () =>
+      this.find(place).write(absolutePath(path), await allOf(body, 2 ** 31)),
+    );
   }
 
   deleteFile(place: Place, { path, recursive }: { path: string; recursive: boolean }) {
@@ -250,22 +196,16 @@ export class FakeProvider implements SandboxProvider {
   }
 
   watch(place: Place, { path }: WatchQuery) {
-    return this.run("watch", async () => {
-      const { files, watchers } = this.find(place);
-      const watched = absolutePath(path).replace(/\/$/, "");
-      const isThere = watched === "/home/user" || [...files.keys()].some((file) => file.startsWith(watched));
-      if (!isThere) throw new AppError("file_not_found", "There is nothing at this path.");
-      return watchFake(watchers, watched);
-    });
+    return this.run("watch", async () => this.find(place).watch(absolutePath(path).replace(/\/$/, "")));
   }
 
   readArchive(place: Place, { path }: ArchiveWish) {
     return this.run("readArchive", async () => packFake(this.find(place).files, absolutePath(path)));
   }
 
-  writeArchive(place: Place, { path }: ArchiveWish, body: { stream: ReadableStream<Uint8Array> }) {
+  writeArchive(place: Place, { path }: ArchiveWish, body: FileBody) {
     return this.run("writeArchive", async () =>
-      unpackFake(this.find(place).files, absolutePath(path), await readBounded(body.stream, 2 ** 31)),
+      unpackFake(this.find(place).files, absolutePath(path), await allOf(body, 2 ** 31)),
     );
   }
 
@@ -278,7 +218,7 @@ export class FakeProvider implements SandboxProvider {
     });
   }
 
-  private find(place: Place): Held {
+  private find(place: Place): FakeSandbox {
     const held = this.held.get(place.sandboxId);
     if (!held || held.spec.tenantId !== place.tenantId) throw sandboxNotFound();
     return held;
@@ -294,5 +234,3 @@ export class FakeProvider implements SandboxProvider {
     return done;
   }
 }
-
-const textOf = (data: string, seq: number): OutputEvent => ({ seq, data, encoding: "utf8" });

@@ -1,7 +1,6 @@
 import type { CgroupLimits } from "#host/cgroup/limits";
-import type { Usage } from "#host/cgroup/usage";
 import type { Finding } from "#host/preflight/finding";
-import type { Expectation, FoundMember, Member, MemberSpec, Runtime } from "#host/runtime/runtime";
+import type { Expectation, FoundMember, Member, MemberSpec, Runtime, Usage } from "#host/runtime/runtime";
 import { SandboxdError } from "#host/sandboxd/error";
 import { FakeSandboxd } from "./sandboxd.ts";
 
@@ -105,7 +104,8 @@ export class FakeRuntime implements Runtime {
 
   usage({ handle }: Pick<Member, "handle">): Usage {
     if (!this.containers.has(handle)) throw new Error("The member is gone.");
-    return { cpuMicros: 1_000, memoryBytes: 4096, processes: 1, readBytes: 0, writtenBytes: 0 };
+    const workspace = { bytes: 0, inodes: 1, limitBytes: 2 ** 30, inodesLimit: 65_536 };
+    return { cpuMicros: 1_000, memoryBytes: 4096, processes: 1, readBytes: 0, writtenBytes: 0, workspace };
   }
 
   async kill({ handle }: Pick<Member, "handle">): Promise<void> {

@@ -83,11 +83,22 @@ export class FakeSandboxd {
         if (!isOpen || daemon.isSilent || daemon.isFrozen) throw new SandboxdError("deadline", "no answer");
       },
       exec: (request, sink) => daemon.#exec(request, sink, closed),
+      // As one that is older than this is.
+      async kept() {
+        return [];
+      },
+      recall: (_tag, sink) => daemon.#exec({ argv: ["nothing-is-kept"] }, sink, closed),
+      forget: () => undefined,
       async readFile({ path }) {
         if (!daemon.configured) throw new SandboxdError("notConfigured", "not configured");
         const content = daemon.files.get(path);
         if (!content) throw new SandboxdError("notFound", "no such file");
         return { stat: statOf(content), body: new Blob([new Uint8Array(content)]).stream() };
+      },
+      async readWhole(path, bytesMax) {
+        const read = await this.readFile({ path });
+        if (read.stat.size > bytesMax) return read;
+        return { stat: read.stat, bytes: new Uint8Array(await new Response(read.body).arrayBuffer()) };
       },
       async writeFile({ path }, body) {
         const chunks: Uint8Array[] = [];

@@ -4,7 +4,7 @@ import { limits } from "#contract/limits";
 import { Run } from "#contract/run";
 import { admissionOf, ctxOf } from "#test/support/account";
 import { type Harness, harness } from "#test/support/harness";
-import { bySystem } from "#worker/audit/by";
+import { bySystem } from "#worker/audit/store";
 import { AppError } from "#worker/errors";
 import { runSweep } from "#worker/jobs";
 import { endOfCancel } from "#worker/runs/outcome";

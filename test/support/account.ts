@@ -1,6 +1,6 @@
 import { newReservationId, secureRandom } from "#contract/ids";
 import { TenantLimits } from "#contract/plan";
-import { bySystem } from "#worker/audit/by";
+import { bySystem } from "#worker/audit/store";
 import type { Ctx } from "#worker/context";
 import type { Admission } from "#worker/quota/admit-store";
 import type { NewRun } from "#worker/runs/store";
@@ -23,6 +23,8 @@ export const ctxOf = (h: Pick<Harness, "id" | "tenantId" | "deps">): Ctx => ({
   tenantId: h.tenantId,
   keyId: h.id,
   scopes: [],
+  restrictions: { templates: null, expiresAtMs: null, monthlyCapMicros: null, rate: null },
+  sandboxId: null,
   limits: generous,
   isUnmetered: false,
   background: h.deps.background,

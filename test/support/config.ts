@@ -6,6 +6,7 @@ export const testConfig: Config = {
   adminKey: "an_admin_key_for_tests_that_is_long_enough",
   sweepMs: 30_000,
   retentionMs: 7 * 86_400_000,
+  tenantGraceMs: 7 * 86_400_000,
   sandboxDomain: "sandboxes.test",
   isPublicHttps: false,
   defaults: { cpu: 1, memoryMiB: 256, pids: 256, diskMiB: 1024, lifetimeSeconds: 900, idleSeconds: 300 },

@@ -95,6 +95,7 @@ export async function harness(options: { maxSandboxes?: number; hosts?: number }
     host,
     hosts,
     ...me,
+    adminKey: testConfig.adminKey,
     tenant,
     heartbeat,
     send,

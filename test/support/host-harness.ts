@@ -5,6 +5,7 @@ import { pino } from "pino";
 import { afterEach } from "vitest";
 import type { HostCreate, PoolHealth } from "#contract/host";
 import { newHostCode, newSandboxId, newTenantId } from "#contract/ids";
+import { ExecStreams } from "#host/exec-streams/streams";
 import { createLeaseStore } from "#host/leases/store";
 import { Pool } from "#host/pool/pool";
 import type { PoolSettings } from "#host/pool/settings";
@@ -81,6 +82,9 @@ export function hostHarness(options: Options = {}) {
     onEnd: () => {
       ends++;
     },
+    streams: new ExecStreams(),
+    onExecEnd: () => undefined,
+    onSilent: () => undefined,
   };
   return {
     ...deps,

@@ -62,14 +62,20 @@ export async function portStack(options: { portAnswerMs?: number; maxConnections
     now: Date.now,
   };
   const openPorts = new OpenPorts(now, options.maxConnections);
+  const sampler = new Sampler({ ...machine.deps, now, monotonic: () => performance.now() });
   const door = {
     ...machine.deps,
     now,
     verify,
     openPorts,
     streams: new ExecStreams(),
-    metrics: createHostMetrics({ pools: () => [], allocated: () => 0, freeMemoryMiB: () => 1 }),
-    sampler: new Sampler({ ...machine.deps, now, monotonic: () => performance.now() }),
+    metrics: createHostMetrics({
+      pools: () => [],
+      allocated: () => 0,
+      freeMemoryMiB: () => 1,
+      workspaces: () => sampler.workspaces(),
+    }),
+    sampler,
     onExecEnd: () => undefined,
     onSilent: () => undefined,
     health: () => ({ pools: [], allocated: 0, max: 1, isDraining: false }),

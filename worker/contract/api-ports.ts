@@ -9,6 +9,7 @@ export const portRows = {
     summary: "Say how the ports of a sandbox are reached by host name",
     scope: "exec",
     tokens: 1,
+    isForKeysOnly: true,
     result: PortAccess,
     status: 200,
     errors: ["sandbox_not_found"],

@@ -9,6 +9,10 @@ export const scopes = [
   "files:write",
   "runs:read",
   "runs:write",
+  "keys:read",
+  "keys:write",
+  "usage:read",
+  "audit:read",
 ] as const;
 export type Scope = (typeof scopes)[number];
 
@@ -16,13 +20,13 @@ export type Scope = (typeof scopes)[number];
 export type ApiRow = {
   method: "get" | "post" | "put" | "patch" | "delete";
   /**
-   * `:id` stands for a sandbox id, `:execId` for a command's, `:processId` and `:sessionId` for a process'; a `*` at
-   * the end for any path, or none.
+   * `:id` stands for the id of what the folder before it names (`resources`), `:execId` for a command's, `:processId`
+   * and `:sessionId` for a process'; a `*` at the end for any path, or none.
    */
   path: string;
   summary: string;
-  /** `null` = open to everyone. */
-  scope: Scope | null;
+  /** `null` = open to everyone; `operator` = not a tenant's at all, but for the holder of the admin key. */
+  scope: Scope | "operator" | null;
   /** Tokens taken from the bucket of the tenant. */
   tokens: number;
   query?: z.ZodType;
@@ -39,6 +43,8 @@ export type ApiRow = {
   orQuote?: true;
   /** What bytes are; `application/octet-stream` when absent. */
   resultType?: string;
+  /** It hands out what would outlive a sandbox's token, so such a token is not enough. */
+  isForKeysOnly?: true;
   /** Any method, query, headers and body are passed on, and the answer is whatever comes back; a WebSocket too. */
   isProxy?: true;
   status: number;

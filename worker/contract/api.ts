@@ -1,4 +1,6 @@
+import { adminRows } from "./api-admin.ts";
 import { fileRows } from "./api-files.ts";
+import { keyRows } from "./api-keys.ts";
 import { portRows } from "./api-ports.ts";
 import { processRows } from "./api-processes.ts";
 import { type ApiRow, onSandbox, sandbox } from "./api-row.ts";
@@ -38,6 +40,8 @@ const exampleSample = {
   processes: 3,
   readBytes: 0,
   writtenBytes: 4096,
+  workspaceBytes: 4096,
+  workspaceInodes: 12,
 };
 
 export { type ApiRow, type Scope, scopes } from "./api-row.ts";
@@ -140,7 +144,7 @@ export const api = {
     tokens: 1,
     result: Sandbox,
     status: 200,
-    errors: ["sandbox_not_found"],
+    errors: ["sandbox_not_found", "sandbox_ended"],
     example: { result: exampleSandbox },
   },
   patchSandbox: {
@@ -182,6 +186,8 @@ export const api = {
         cpu: 1,
         memoryLimitBytes: 268435456,
         processesLimit: 256,
+        workspaceLimitBytes: 1040580608,
+        workspaceInodesLimit: 65536,
         current: exampleSample,
         intervalSeconds: 5,
         history: [exampleSample],
@@ -237,6 +243,8 @@ export const api = {
   ...fileRows,
   ...portRows,
   ...runRows,
+  ...keyRows,
+  ...adminRows,
   ...serviceRows,
 } as const satisfies Record<string, ApiRow>;
 

@@ -115,6 +115,14 @@ export const limits = {
 
   metadataFiltersMax: 4,
 
+  nameMaxChars: 100,
+  /** Keys of one tenant that are not revoked. */
+  keysMax: 1_000,
+  plansMax: 100,
+  keyLifetimeMinSeconds: 60,
+  keyLifetimeMaxSeconds: 10 * 365 * 86_400,
+  tokenLifetimeMinSeconds: 10,
+
   pageMaxItems: 100,
   pageDefaultItems: 20,
   /** Rows that one page may look through for metadata, which has no index. */

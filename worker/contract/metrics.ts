@@ -15,6 +15,8 @@ export const MetricsSample = z
     processes: count.describe("Processes and threads, the daemon's included."),
     readBytes: count.describe("Read from block devices since the sandbox was made."),
     writtenBytes: count.describe("Written to block devices since the sandbox was made."),
+    workspaceBytes: count.describe("In use on the disk of /workspace."),
+    workspaceInodes: count.describe("Files and folders on the disk of /workspace."),
   })
   .meta({ id: "MetricsSample" });
 export type MetricsSample = z.infer<typeof MetricsSample>;
@@ -24,6 +26,8 @@ export const SandboxMetrics = z
     cpu: z.number().describe("Cores that the sandbox may use."),
     memoryLimitBytes: count,
     processesLimit: count,
+    workspaceLimitBytes: count.describe("What fits on the disk of /workspace."),
+    workspaceInodesLimit: count.describe("Files and folders that fit on it."),
     current: MetricsSample,
     intervalSeconds: z.number().describe("Time between the samples of `history`."),
     history: z.array(MetricsSample).describe("Oldest first."),

@@ -6,7 +6,7 @@ import { Metadata } from "./text.ts";
 export const metadataPrefix = "metadata.";
 
 /** What every list takes. */
-export const pageQuery = {
+export const plainPageQuery = {
   limit: z
     .string()
     .regex(/^\d{1,4}$/, `must be a whole number up to ${limits.pageMaxItems}`)
@@ -15,6 +15,11 @@ export const pageQuery = {
     .optional()
     .describe(`At most ${limits.pageMaxItems}; ${limits.pageDefaultItems} when absent.`),
   cursor: z.string().max(256).optional().describe("The `nextCursor` of the page before."),
+};
+
+/** What lists take of what has metadata. */
+export const pageQuery = {
+  ...plainPageQuery,
   metadata: Metadata.refine(
     (map) => Object.keys(map).length <= limits.metadataFiltersMax,
     `at most ${limits.metadataFiltersMax} at once`,
@@ -22,6 +27,9 @@ export const pageQuery = {
     .optional()
     .describe("Only what has these entries, each sent as `metadata.<key>=<value>`; four at most."),
 };
+
+export const PlainPageQuery = z.strictObject(plainPageQuery);
+export type PlainPageQuery = z.infer<typeof PlainPageQuery>;
 
 export const pageOf = <T extends z.ZodType>(item: T) =>
   z.strictObject({

@@ -28,9 +28,8 @@ export const TenantLimits = z
     storedBytes: bytes.describe("What is kept of ended runs."),
     cpuSecondsPerMonth: count
       .nullable()
-      .default(null)
       .describe("Processor time in a month of UTC; null = as much as is paid for."),
-    memoryGibSecondsPerMonth: count.nullable().default(null),
+    memoryGibSecondsPerMonth: count.nullable(),
     sandboxCpu: z.number().min(0.25).max(1024).describe("Cores of one sandbox at most."),
     sandboxMemoryMiB: count.min(128),
     sandboxDiskMiB: count.min(16),
@@ -81,8 +80,49 @@ export const PriceSheet = Plan.pick({ prices: true, included: true, overage: tru
 });
 export type PriceSheet = z.infer<typeof PriceSheet>;
 
+/** What the view `tenant_plans` says: RFC 7396 leaves out what is null. */
+export function readLimits(json: string): TenantLimits {
+  return TenantLimits.parse({
+    cpuSecondsPerMonth: null,
+    memoryGibSecondsPerMonth: null,
+    ...(JSON.parse(json) as object),
+  });
+}
+
+type Overridable = { [K in keyof TenantLimits]: z.ZodType<NonNullable<TenantLimits[K]>> };
+/** The same bounds without `null`, which where limits are changed means the plan's own value. */
+const overridable = Object.fromEntries(
+  Object.entries(TenantLimits.shape).map(([name, schema]) => [name, bare(schema)]),
+) as Overridable;
+
+function bare(schema: z.ZodType): z.ZodType {
+  // The library's types do not say so: what is wrapped is a schema.
+  return schema instanceof z.ZodNullable ? (schema.unwrap() as z.ZodType) : schema;
+}
+
+/** A tenant's own limits in place of its plan's. */
+export const LimitOverrides = z.strictObject(overridable).partial().meta({ id: "LimitOverrides" });
+export type LimitOverrides = z.infer<typeof LimitOverrides>;
+
+/** `null` drops an override, what is absent stays. */
+export const LimitChanges = z
+  .strictObject(
+    Object.fromEntries(Object.entries(overridable).map(([name, schema]) => [name, schema.nullable()])) as {
+      [K in keyof Overridable]: z.ZodNullable<Overridable[K]>;
+    },
+  )
+  .partial()
+  .meta({ id: "LimitChanges" });
+
+export const MonthlyBudget = z
+  .strictObject({
+    monthlyCapMicros: Micros.describe("The most that a month of UTC may cost, in micro-dollars."),
+  })
+  .meta({ id: "MonthlyBudget" });
+export type MonthlyBudget = z.infer<typeof MonthlyBudget>;
+
 /** A rate of a key's own, inside its tenant's. */
-export const KeyRate = TenantLimits.pick({ requestsPerSecond: true, burst: true });
+export const KeyRate = TenantLimits.pick({ requestsPerSecond: true, burst: true }).meta({ id: "KeyRate" });
 export type KeyRate = z.infer<typeof KeyRate>;
 
 /** Templates that a key is restricted to; the template's own name, not an alias. */

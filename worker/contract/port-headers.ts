@@ -1,4 +1,5 @@
 import { trafficTokenHeaders } from "./ports.ts";
+import { tokenPattern } from "./token.ts";
 
 /**
  * Which headers pass between a client and a server inside a sandbox. `shared`: the bytes are served on an origin that
@@ -38,18 +39,18 @@ const ofTheRequest = new Set<string>([
 ]);
 const ofTheRequestPrefixes = ["x-sandgate-", "x-forwarded-", "cf-", "sec-websocket-"];
 const credentials = new Set(["authorization", "x-api-key", "cookie"]);
-const ourKey = /e2b_[0-9a-f]{40}/i;
+const ours = new RegExp(`e2b_[0-9a-f]{40}|${tokenPattern.source}`, "i");
 
 /**
  * What of a client's headers goes to the server. Credentials stay here on a shared origin, since they are ours; on its
- * own host name a server has its own, and only what holds an API key stays.
+ * own host name a server has its own, and only what holds an API key or a sandbox's token stays.
  */
 export function headersToPort(headers: Iterable<Header>, origin: PortOrigin): Header[] {
   return passing(headers).filter(([name, value]) => {
     if (ofTheRequest.has(name) || ofTheRequestPrefixes.some((prefix) => name.startsWith(prefix)))
       return false;
     if (!credentials.has(name)) return true;
-    return origin === "own" && !ourKey.test(value);
+    return origin === "own" && !ours.test(value);
   });
 }
 

@@ -1,7 +1,7 @@
 import * as z from "zod";
 
 /**
- * The wire between an agent-host and the `sandboxd` inside each sandbox, generation 2.
+ * The wire between an agent-host and the `sandboxd` inside each sandbox, generation 4.
  *
  * A frame is a 12-byte little-endian header {u32 payloadLength, u8 type, u8 flags, u16 reserved = 0, u32 stream}
  * followed by the payload. Payloads are either raw bytes (`stdin`, `stdout`, `stderr`, `data`) or fields:
@@ -13,7 +13,7 @@ import * as z from "zod";
  * when their host is upgraded, and under an older host a newer sandboxd is one of generation 1.
  * `agent-host/sandboxd/protocol.h` holds the same numbers; a test compares the two with the frozen snapshot.
  */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 export const protocolOldestVersion = 1;
 
 export const frameHeaderBytes = 12;
@@ -23,6 +23,9 @@ export const framePayloadMaxBytes = 256 * 1024;
 export const streamWindowBytes = 1024 * 1024;
 /** The same for a connection to a port, of which a sandbox may have more. */
 export const portWindowBytes = 256 * 1024;
+/** Of an exec's name and notes, which sandboxd keeps for a host that comes back. */
+export const tagMaxBytes = 64;
+export const metadataMaxBytes = 4096;
 
 export const frameType = {
   // Connection level (stream 0).
@@ -34,7 +37,7 @@ export const frameType = {
   ping: 6, // host -> sandboxd: payload echoed
   pong: 7,
   // Processes (one stream each, opened by the host).
-  exec: 16, // argv*, env*, cwd, timeoutMs, graceMs, flags
+  exec: 16, // argv*, env*, cwd, timeoutMs, graceMs, flags; since 4 tag, metadata
   started: 17, // pid
   stdin: 18, // raw bytes
   stdinEnd: 19, // empty
@@ -43,6 +46,12 @@ export const frameType = {
   exit: 22, // exitCode, signal, reason, durationMicros; the last frame of its stream
   kill: 23, // host -> sandboxd: signal, isTree; SIGKILL always ends the whole tree of the exec
   resize: 24, // host -> sandboxd, since 2: cols, rows; nothing happens to an exec without a terminal
+  // Since 4: what is kept of execs with a tag for a host whose former connection has ended.
+  keptList: 25, // empty -> kept*, listEnd
+  kept: 26, // tag, metadata, pid, keptState, cols and rows of a terminal; once it has ended, the fields of its last frame
+  recall: 27, // tag -> recalled, then stdout*, stderr* and the last frame as of an exec
+  recalled: 28, // stdoutOffset, stderrOffset, stdoutTail, stderrTail, keptBytes, inputCredit where it takes input
+  forget: 29, // host -> sandboxd, stream 0: tag; the output of what has ended is needed no more
   // Files (one stream each, opened by the host).
   fileRead: 32, // path, offset, length -> fileStat, data*, end
   fileWrite: 33, // path, mode; then data*, end -> fileStat
@@ -88,6 +97,8 @@ export const fieldTag = {
   isTree: 27, // u16, since 2: the signal goes to all that the exec has started, not to its process group
   cols: 28, // u16, of a terminal, since 2
   rows: 29, // u16
+  tag: 30, // string, 1 to 64 bytes, since 4
+  metadata: 31, // the host's own, up to 4,096 bytes
   path: 32, // absolute path
   offset: 33, // u64
   length: 34, // u64; absent = to the end
@@ -104,11 +115,20 @@ export const fieldTag = {
   after: 45, // a relative path as in fileEntry: the page begins behind it
   isRecursive: 46, // u16
   hasMore: 47, // u16
+  keptState: 48, // u16, keptState, since 4
+  stdoutOffset: 49, // u64: bytes of stdout that came before what is kept
+  stderrOffset: 50, // u64
+  stdoutTail: 51, // the last of those, 3 at most
+  stderrTail: 52,
+  keptBytes: 53, // u64: output that follows and had come before the recall
+  inputCredit: 54, // u32: what stdin has room for
   port: 96, // u16, 1 to 65,535
 } as const;
 
 /** A sandboxd of an older generation is not asked for a port. */
 export const portsSinceVersion = 3;
+/** Nor to keep anything for a host that comes back. */
+export const keepsSinceVersion = 4;
 
 export const execFlag = {
   /** Ends what the command left running before the exit is reported. */
@@ -117,6 +137,16 @@ export const execFlag = {
   stdin: 2,
   /** Since 2: a pseudo terminal of `cols` and `rows` is all three streams; what it prints comes as `stdout`. */
   pty: 4,
+  /** Since 4, with a tag: its stdin ends with the host's connection, and of it only its end is kept. */
+  endsWithHost: 8,
+} as const;
+
+/** What is kept of an exec with a tag. */
+export const keptState = {
+  running: 0,
+  ended: 1,
+  /** Ended, and its output is not kept any more: there is nothing to recall. */
+  forgotten: 2,
 } as const;
 
 /**
@@ -182,9 +212,12 @@ export const protocolSnapshot = {
   framePayloadMaxBytes,
   streamWindowBytes,
   portWindowBytes,
+  tagMaxBytes,
+  metadataMaxBytes,
   frameType,
   fieldTag,
   execFlag,
+  keptState,
   shellRecordHeaderBytes,
   shellRecord,
   watchRecordHeaderBytes,

@@ -73,6 +73,11 @@ export const settings = {
     "7",
     "days after which ended sandboxes and runs are forgotten",
   ),
+  SANDGATE_TENANT_GRACE_DAYS: setting(
+    integer(0, 365),
+    "7",
+    "days for which a deleted tenant can be brought back before all of its own is removed",
+  ),
   ...poolSettings,
   SANDGATE_MEMORY_OVERCOMMIT: setting(
     decimal(1, 16),

@@ -136,6 +136,17 @@ export function untilBroken(
   });
 }
 
+const knownBytes = new WeakMap<Response, Bytes>();
+
+/** Remembers the bytes that an answer was made of, so that nobody needs its streams to have them again. */
+export function madeOf(bytes: Bytes, response: Response): Response {
+  knownBytes.set(response, bytes);
+  return response;
+}
+
+/** What an answer holds, where that is known without reading; to read it all the same gives the same. */
+export const bytesIn = (response: Response): Bytes | undefined => knownBytes.get(response);
+
 /** Gives up a body that does not arrive. @throws AppError `request_timeout` */
 export async function inTime<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;

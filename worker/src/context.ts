@@ -1,6 +1,6 @@
 import type { Scope } from "#contract/api";
-import type { KeyId, TenantId } from "#contract/ids";
-import type { TenantLimits } from "#contract/plan";
+import type { KeyId, SandboxId, TenantId } from "#contract/ids";
+import type { KeyRate, TenantLimits } from "#contract/plan";
 
 export type Clock = () => number;
 
@@ -17,12 +17,23 @@ export type RequestCtx = {
   note: (name: string, value: string | number | boolean) => void;
 };
 
+/** What a key may, besides its scopes; `null` = what its tenant may. */
+export type Restrictions = {
+  templates: readonly string[] | null;
+  expiresAtMs: number | null;
+  monthlyCapMicros: number | null;
+  rate: KeyRate | null;
+};
+
 export type Ctx = RequestCtx & {
   tenantId: TenantId;
   keyId: KeyId;
   scopes: readonly Scope[];
+  restrictions: Restrictions;
   /** As the key's cache has them: at most 5 s old. */
   limits: TenantLimits;
   /** Nothing but counts limits tenant and key: no quota of the month, no cap, and overage is billed. */
   isUnmetered: boolean;
+  /** The one that the caller's token is for; `null` for who has shown the key itself. */
+  sandboxId: SandboxId | null;
 };

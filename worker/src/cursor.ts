@@ -5,7 +5,9 @@ import { AppError } from "./errors.ts";
 /** Lists go from new to old; the id decides between what was made in the same millisecond. */
 export type Position = { createdAtMs: number; id: string };
 /** Whose list, and which. */
-export type CursorOf = { tenantId: TenantId; list: "sandboxes" | "runs" };
+export type CursorOf =
+  | { tenantId: TenantId; list: "sandboxes" | "runs" | "keys" }
+  | { tenantId: "operator"; list: "tenants" | "hosts" | "hostSandboxes" };
 
 const macHexChars = 32;
 

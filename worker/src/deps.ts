@@ -28,6 +28,7 @@ export type Deps = {
   provider: SandboxProvider;
   defaults: Config["defaults"];
   retentionMs: number;
+  tenantGraceMs: number;
   sandboxDomain: string;
   isPublicHttps: boolean;
   passage: Passage;
@@ -77,6 +78,7 @@ export function makeDeps(runtime: Runtime): Deps {
     provider: runtime.provider ?? agentHostProvider({ hostKeys, now, fetch: call }),
     defaults: config.defaults,
     retentionMs: config.retentionMs,
+    tenantGraceMs: config.tenantGraceMs,
     sandboxDomain: config.sandboxDomain,
     isPublicHttps: config.isPublicHttps,
     passage: runtime.passage ?? edgePassage,

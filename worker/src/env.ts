@@ -9,6 +9,8 @@ export type Config = {
   adminKey: string;
   sweepMs: number;
   retentionMs: number;
+  /** How long a deleted tenant can be brought back. */
+  tenantGraceMs: number;
   /** Parent of the host names of servers in sandboxes. */
   sandboxDomain: string;
   /** Whether clients come over TLS, whatever it is by the time it reaches us. */
@@ -35,6 +37,7 @@ export function configFrom(values: Resolved): Config {
     adminKey: values.SANDGATE_ADMIN_KEY,
     sweepMs: values.SANDGATE_SWEEP_SECONDS * 1000,
     retentionMs: values.SANDGATE_RETENTION_DAYS * 86_400_000,
+    tenantGraceMs: values.SANDGATE_TENANT_GRACE_DAYS * 86_400_000,
     sandboxDomain: values.SANDGATE_SANDBOX_DOMAIN,
     isPublicHttps: values.SANDGATE_PUBLIC_URL.startsWith("https:"),
     defaults: {

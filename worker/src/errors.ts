@@ -1,4 +1,5 @@
 import { type ErrorCode, errorTable, type Problem } from "#contract/errors";
+import { type Resource, resources } from "#contract/resources";
 
 export type Issue = { path: string; message: string };
 export type Facts = Record<string, string | number | boolean>;
@@ -63,12 +64,16 @@ export function appErrorIn(error: unknown): AppError | null {
   return null;
 }
 
-/** What there is to say when a sandbox cannot be found, for unknown ids and other tenants' alike. */
-export function sandboxNotFound(): AppError {
-  return new AppError("sandbox_not_found", "There is no sandbox with this id.");
-}
+const missing: Record<Resource, string> = {
+  sandboxes: "There is no sandbox with this id.",
+  runs: "There is no run with this id.",
+  keys: "There is no API key with this id.",
+  tenants: "There is no tenant with this id.",
+  plans: "There is no plan with this name.",
+  hosts: "There is no host with this id.",
+};
 
-/** The same for runs. */
-export function runNotFound(): AppError {
-  return new AppError("run_not_found", "There is no run with this id.");
-}
+/** What there is to say when something cannot be found, for unknown ids and other tenants' alike. */
+export const notFound = (resource: Resource) => new AppError(resources[resource].missing, missing[resource]);
+export const sandboxNotFound = () => notFound("sandboxes");
+export const runNotFound = () => notFound("runs");

@@ -5,8 +5,9 @@ import { forget } from "./idempotency/forget.ts";
 import { describeError, type Log } from "./log.ts";
 import { sweepRuns } from "./runs/sweep.ts";
 import { sweep } from "./sandboxes/sweep.ts";
+import { removeTenants } from "./tenants/remove.ts";
 
-type Deps = { db: Db; log: Log; now: Clock; retentionMs: number };
+type Deps = { db: Db; log: Log; now: Clock; retentionMs: number; tenantGraceMs: number };
 
 /** Of each kind and per sweep: a backlog is worked off over several, and none holds the database for long. */
 const prunedPerSweep = 1_000;
@@ -16,9 +17,17 @@ export async function runSweep(deps: Deps): Promise<void> {
   const startedAtMs = deps.now();
   try {
     const done = { ...(await sweep(deps)), lost: await sweepRuns(deps), forgotten: await forget(deps) };
+    const removedTenants = await removeTenants(deps);
     const endedAtMs = startedAtMs - deps.retentionMs;
     const pruned = await prune(deps.db, { endedAtMs, rowsMax: prunedPerSweep });
-    deps.log({ level: "debug", event: "sweep", durationMs: deps.now() - startedAtMs, ...done, pruned });
+    deps.log({
+      level: "debug",
+      event: "sweep",
+      durationMs: deps.now() - startedAtMs,
+      ...done,
+      removedTenants,
+      pruned,
+    });
   } catch (error) {
     deps.log({ level: "error", event: "sweep", cause: describeError(error) });
   }

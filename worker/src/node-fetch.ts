@@ -5,6 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { hostKeepAliveMs } from "#contract/host";
 import { limits } from "#contract/limits";
 import { portHeader } from "#contract/ports";
+import { type Bytes, madeOf } from "./bytes.ts";
 
 /** Before the host does it, by more than a request takes to get there. */
 const idleConnectionMs = hostKeepAliveMs - 15_000;
@@ -33,7 +34,8 @@ async function send(
   input: Parameters<typeof fetch>[0],
   init: RequestInit,
 ): Promise<Response> {
-  const url = new URL(input instanceof Request ? input.url : input);
+  const url = input instanceof URL ? input : new URL(input instanceof Request ? input.url : input);
+  const given = recordOf(init.headers);
   const isSecure = url.protocol === "https:";
   const { body } = init;
   const bytes = body instanceof Uint8Array ? body : null;
@@ -41,10 +43,7 @@ async function send(
     const options = {
       method: init.method ?? "GET",
       maxHeaderSize,
-      headers: {
-        ...Object.fromEntries(new Headers(init.headers)),
-        ...(bytes && { "content-length": bytes.byteLength }),
-      },
+      headers: bytes ? { ...given, "content-length": bytes.byteLength } : given,
       ...(init.signal && { signal: init.signal }),
     };
     const upgraded = (message: IncomingMessage, socket: Duplex, head: Buffer) =>
@@ -53,11 +52,17 @@ async function send(
       ? httpsRequest(url, { ...options, agent: agents["https:"] }, resolve)
       : httpRequest(url, { ...options, agent: agents["http:"] }, resolve);
     outgoing.on("error", reject);
-    if (new Headers(init.headers).has("upgrade")) outgoing.once("upgrade", upgraded);
+    if ("upgrade" in given) outgoing.once("upgrade", upgraded);
     if (body instanceof ReadableStream) pipeline(Readable.fromWeb(body), outgoing).catch(reject);
     else outgoing.end(bytes ?? undefined);
   });
   return answered instanceof IncomingMessage ? answerOf(answered) : answered;
+}
+
+/** Plain headers, by their names in small letters, are taken as they are: Node checks them too. */
+function recordOf(headers: RequestInit["headers"] = {}): Record<string, string> {
+  const isPlain = !(headers instanceof Headers || Array.isArray(headers));
+  return isPlain ? (headers as Record<string, string>) : Object.fromEntries(new Headers(headers));
 }
 
 /** The connection of an answer that ended HTTP on it; bytes that came with the answer are in `head`. */
@@ -96,9 +101,24 @@ async function answerOf(message: IncomingMessage): Promise<Response> {
   const isTenants = headers.has(portHeader.answer);
   if (isTenants) return new Response(webStream(breakingLate(message)), { status, headers });
   if (!(length <= bufferedMaxBytes)) return new Response(webStream(message), { status, headers });
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of message) chunks.push(chunk);
-  return new Response(new Uint8Array(Buffer.concat(chunks)), { status, headers });
+  const bytes = await bytesOf(message, length);
+  return madeOf(bytes, new Response(bytes, { status, headers }));
+}
+
+/** All of an answer of this length. An iterator would take more time than what it iterates over. */
+function bytesOf(message: IncomingMessage, length: number): Promise<Bytes> {
+  return new Promise((resolve, reject) => {
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    message.on("data", (chunk: Uint8Array) => {
+      bytes.set(chunk, at);
+      at += chunk.byteLength;
+    });
+    // To a HEAD there are none.
+    message.once("end", () => resolve(at === length ? bytes : bytes.subarray(0, at)));
+    message.once("error", reject);
+    message.once("close", () => reject(new Error("The answer ended before it was complete.")));
+  });
 }
 
 const failureDelayMs = 20;

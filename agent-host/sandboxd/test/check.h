@@ -33,5 +33,6 @@ void exec_request_tests(void);
 void shell_line_tests(void);
 void watch_tree_tests(void);
 void port_request_tests(void);
+void kept_tests(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include "exec_request.h"
 #include "file_request.h"
 #include "frames.h"
+#include "kept.h"
 #include "port_request.h"
 #include "protocol.h"
 #include "shell_line.h"
@@ -25,6 +26,7 @@ static void parse_payload(const uint8_t *payload, size_t length) {
     struct exec_request request;
     if (exec_request_parse(&request, payload, length, base, 2) == EXEC_REQUEST_READY) {
         require(request.argv[0] != NULL && request.cwd[0] == '/');
+        require(request.tag.length <= TAG_MAX_BYTES && request.metadata.length <= METADATA_MAX_BYTES);
         require((request.flags & EXEC_FLAG_PTY) == 0 || (request.cols > 0 && request.rows > 0));
         for (char **entry = request.envp; *entry != NULL; entry++) require(strchr(*entry, '=') > *entry);
         exec_request_free(&request);
@@ -80,12 +82,36 @@ static void change_tree(const uint8_t *bytes, size_t length) {
     watch_tree_clear(&tree);
 }
 
+/* Any output, ends and acknowledgements: the bounds hold, and a reader finds exactly what the ring says it has. */
+static void keep_output(const uint8_t *bytes, size_t length) {
+    static uint8_t piece[70000];
+    for (size_t i = 0; i + 3 < length && i < 400; i += 4) {
+        uint8_t name = bytes[i] % 8;
+        struct field tag = {.bytes = &(uint8_t){(uint8_t)('a' + name)}, .length = 1}, none = {.length = 0};
+        struct kept *kept = kept_find(&tag);
+        if (kept == NULL) kept = kept_add(NULL, &tag, &none);
+        if (kept == NULL) return;
+        size_t size = (size_t)bytes[i + 2] * (bytes[i + 3] & 1 ? 270 : 1);
+        if (kept->end_type == 0) kept_append(kept, bytes[i + 1] & 1, piece, size);
+        if (bytes[i + 1] == 0xff) kept_end(kept, FRAME_EXIT, &(struct field_writer){.length = 0});
+        if (bytes[i + 1] == 0x80) kept_forget(kept);
+        require(output_ring_held(&kept->ring) <= kept->ring.capacity && kept->ring.capacity <= RING_MAX_BYTES);
+        struct ring_reader reader = output_ring_reader(&kept->ring);
+        size_t read = 0, more;
+        while ((more = output_ring_read(&kept->ring, &reader, piece, sizeof piece)) > 0) read += more;
+        require(read == output_ring_bytes(&kept->ring));
+        if (bytes[i + 1] == 0x7f) kept_free(kept);
+    }
+    for (size_t row = 0; row < KEPT_ROWS_MAX; row++) kept_free(kept_at(row));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     struct proc_stat stat;
     proc_stat_parse((const char *)bytes, length, &stat);
     parse_payload(bytes, length);
     parse_shell(bytes, length);
     change_tree(bytes, length);
+    keep_output(bytes, length);
     size_t at = 0;
     struct frame frame;
     size_t needed;

@@ -29,11 +29,11 @@ static size_t add_field(uint8_t *to, uint16_t tag, const char *bytes, size_t len
 
 /* A frame or bare payload with plausible fields, so that mutations reach beyond the first check. */
 static size_t seed_input(uint8_t *to) {
-    static const uint16_t tags[] = {1, 3, 4, 5, 6, 16, 17, 18, 19, 20, 21, 24, 27, 28, 29, 32, 33, 34, 36, FIELD_PORT, 99};
+    static const uint16_t tags[] = {1, 3, 4, 5, 6, 16, 17, 18, 19, 20, 21, 24, 27, 28, 29, 30, 31, 32, 33, 34, 36, FIELD_PORT, 99};
     static const char *values[] = {"", "sh", "A=1", "/tmp", "/a/../b", "\1\0\0\0", "a0b1", "PATH=/x:/y",
                                    "0123456789abcdef0123456789abcdef", "\2\0\0\0\0\0\0\0", "\4\0\0\0", "P\0"};
     static const size_t lengths[] = {0, 2, 3, 4, 7, 4, 4, 10, 32, 8, 4, 2};
-    static const uint8_t types[] = {FRAME_EXEC, FRAME_RESIZE, FRAME_KILL, FRAME_FILE_READ, FRAME_FILE_WRITE, FRAME_CONFIGURE, FRAME_CHALLENGE, FRAME_PORT_OPEN};
+    static const uint8_t types[] = {FRAME_EXEC, FRAME_RESIZE, FRAME_KILL, FRAME_FILE_READ, FRAME_FILE_WRITE, FRAME_CONFIGURE, FRAME_CHALLENGE, FRAME_PORT_OPEN, FRAME_RECALL};
     size_t start = next_random() % 2 ? FRAME_HEADER_BYTES : 0, at = start;
     for (uint32_t i = next_random() % 12; i > 0; i--) {
         size_t value = next_random() % (sizeof lengths / sizeof *lengths);

@@ -185,6 +185,7 @@ int main(void) {
     shell_line_tests();
     watch_tree_tests();
     port_request_tests();
+    kept_tests();
     paths_must_be_absolute_and_never_climb();
     a_configuration_is_taken_whole_or_not_at_all();
     a_command_cannot_forge_its_line_in_proc();

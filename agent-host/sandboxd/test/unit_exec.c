@@ -63,7 +63,20 @@ static void a_terminal_has_a_size(void) {
     buffer_free(&payload);
 }
 
+static void a_tag_and_its_metadata_are_bounded(void) {
+    static const char long_text[METADATA_MAX_BYTES + 1];
+    CHECK(parse_exec_with(FIELD_TAG, "exe_1", 5) == EXEC_REQUEST_READY);
+    CHECK(parse_exec_with(FIELD_TAG, "", 0) == EXEC_REQUEST_BAD_VALUE);
+    CHECK(parse_exec_with(FIELD_TAG, "a\0b", 3) == EXEC_REQUEST_BAD_VALUE);
+    char tag[TAG_MAX_BYTES + 1];
+    memset(tag, 'x', sizeof tag);
+    CHECK(parse_exec_with(FIELD_TAG, tag, sizeof tag) == EXEC_REQUEST_BAD_VALUE);
+    CHECK(parse_exec_with(FIELD_METADATA, long_text, sizeof long_text) == EXEC_REQUEST_BAD_VALUE);
+    CHECK(parse_exec_with(FIELD_METADATA, long_text, sizeof long_text - 1) == EXEC_REQUEST_READY);
+}
+
 void exec_request_tests(void) {
+    a_tag_and_its_metadata_are_bounded();
     the_later_environment_wins_by_name();
     bad_exec_values_and_layouts_are_told_apart();
     a_terminal_has_a_size();

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CgroupPaths } from "./paths.ts";
 
-/** What a container has used up to now, by the kernel's own counters. */
-export type Usage = {
+/** What a container has used up to now, by the counters of its control group. */
+export type CgroupUsage = {
   cpuMicros: number;
   /** Without file pages that the kernel can drop at once, which is what presses against a limit. */
   memoryBytes: number;
@@ -13,11 +13,11 @@ export type Usage = {
 };
 
 /** Six small files at most, 0.06 ms, where asking the engine takes one to two seconds. @throws Error when the cgroup is gone */
-export function readUsage(paths: CgroupPaths): Usage {
+export function readUsage(paths: CgroupPaths): CgroupUsage {
   return paths.version === 2 ? readUnified(paths.unified) : readV1(paths);
 }
 
-function readUnified(folder: string): Usage {
+function readUnified(folder: string): CgroupUsage {
   const read = (name: string) => readFileSync(join(folder, name), "utf8");
   return {
     cpuMicros: fieldOf(read("cpu.stat"), "usage_usec"),
@@ -27,7 +27,7 @@ function readUnified(folder: string): Usage {
   };
 }
 
-function readV1(paths: CgroupPaths & { version: 1 }): Usage {
+function readV1(paths: CgroupPaths & { version: 1 }): CgroupUsage {
   const read = (folder: string, name: string) => readFileSync(join(folder, name), "utf8");
   const { cpuAccounting, memory, pids, blockIo } = paths;
   const inactive = fieldOf(read(memory, "memory.stat"), "total_inactive_file");
@@ -41,7 +41,7 @@ function readV1(paths: CgroupPaths & { version: 1 }): Usage {
 
 const workingSet = (usedBytes: number, inactiveBytes: number) => Math.max(0, usedBytes - inactiveBytes);
 
-type Io = Pick<Usage, "readBytes" | "writtenBytes">;
+type Io = Pick<CgroupUsage, "readBytes" | "writtenBytes">;
 
 /** A kernel without the controller counts no input and output; that is no reason to say nothing of the rest. */
 function ioOf(read: () => string, parse: (text: string) => Io): Io {

@@ -4,19 +4,22 @@ import { limits } from "#contract/limits";
 
 export type OutputKind = "stdout" | "stderr";
 export type OutputText = Omit<OutputEvent, "seq">;
-type Emit = (kind: OutputKind, text: OutputText) => void;
+type Emit = (kind: OutputKind, bytes: Buffer) => void;
+/** Bytes of each stream that are held back, since a character begins with them. */
+type OpenCharacters = Record<OutputKind, Buffer>;
 
 const { outputEventMaxBytes: maxBytes, outputEventMaxMs: maxMs } = limits;
 const nothing = Buffer.alloc(0);
 
 /**
  * Makes events of output: what comes after a pause goes out at once, what follows on its heels is joined up to a
- * size and an age, and no event ends inside a UTF-8 character.
+ * size and an age, and no event ends inside a UTF-8 character. The order in which bytes go out depends on the order in
+ * which they came, and not on when they came or how they were cut.
  */
 export class OutputEvents {
   readonly #encoding: OutputText["encoding"] | undefined;
   readonly #emit: Emit;
-  readonly #open: Record<OutputKind, Buffer> = { stdout: nothing, stderr: nothing };
+  readonly #open: OpenCharacters;
   #kind: OutputKind = "stdout";
   #chunks: Buffer[] = [];
   #bytes = 0;
@@ -24,32 +27,41 @@ export class OutputEvents {
   #timer: NodeJS.Timeout | undefined;
 
   /** @param encoding undefined = text where the bytes are UTF-8 without NUL, base64 where they are not */
-  constructor(encoding: OutputText["encoding"] | undefined, emit: Emit) {
+  constructor(
+    encoding: OutputText["encoding"] | undefined,
+    emit: Emit,
+    open: OpenCharacters = { stdout: nothing, stderr: nothing },
+  ) {
     this.#encoding = encoding;
     this.#emit = emit;
+    this.#open = { ...open };
   }
 
   push(kind: OutputKind, bytes: Buffer): void {
-    if (kind !== this.#kind) this.#emitAll();
+    if (kind !== this.#kind) this.flush();
     this.#kind = kind;
     this.#chunks.push(bytes);
     this.#bytes += bytes.length;
     const leftMs = this.#emittedAtMs + maxMs - performance.now();
-    if (this.#bytes >= maxBytes || leftMs <= 0) this.#emitAll();
-    else this.#timer ??= setTimeout(() => this.#emitAll(), leftMs);
+    if (this.#bytes >= maxBytes || leftMs <= 0) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), leftMs);
   }
 
   /** Nothing more comes: what was begun goes out as it is. */
   end(): void {
-    this.#emitAll();
-    for (const kind of ["stdout", "stderr"] as const) {
-      const rest = this.#open[kind];
-      this.#open[kind] = nothing;
-      if (rest.length > 0) this.#emit(kind, this.#text(rest));
-    }
+    for (const kind of ["stdout", "stderr"] as const) this.close(kind);
   }
 
-  #emitAll(): void {
+  /** The same of one stream. */
+  close(kind: OutputKind): void {
+    this.flush();
+    const rest = this.#open[kind];
+    this.#open[kind] = nothing;
+    if (rest.length > 0) this.#emit(kind, rest);
+  }
+
+  /** Nothing waits for more, but for the rest of a character. */
+  flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#bytes === 0) return;
@@ -60,18 +72,24 @@ export class OutputEvents {
     this.#emittedAtMs = performance.now();
     while (left.length > 0) {
       const piece = left.subarray(0, maxBytes);
-      const whole = this.#encoding === "base64" ? piece.length : piece.length - openCharacterBytes(piece);
+      const whole = piece.length - openBytesOf(piece, this.#encoding).length;
       if (whole === 0) break;
-      this.#emit(kind, this.#text(left.subarray(0, whole)));
+      this.#emit(kind, left.subarray(0, whole));
       left = left.subarray(whole);
     }
     this.#open[kind] = Buffer.from(left);
   }
+}
 
-  #text(bytes: Buffer): OutputText {
-    const encoding = this.#encoding ?? (isText(bytes) ? "utf8" : "base64");
-    return { data: bytes.toString(encoding), encoding };
-  }
+/** Bytes as an event tells them. */
+export function outputText(bytes: Buffer, wanted: OutputText["encoding"] | undefined): OutputText {
+  const encoding = wanted ?? (isText(bytes) ? "utf8" : "base64");
+  return { data: bytes.toString(encoding), encoding };
+}
+
+/** The end of some bytes that waits for the rest of its character; base64 knows no characters. */
+export function openBytesOf(bytes: Buffer, encoding: OutputText["encoding"] | undefined): Buffer {
+  return encoding === "base64" ? nothing : bytes.subarray(bytes.length - openCharacterBytes(bytes));
 }
 
 /** NUL is UTF-8 too, but no text has it, and JSON would make six bytes of each. */

@@ -1,11 +1,19 @@
 import { eventFrame } from "#contract/events";
-import type { ExecEventName, GapEvent } from "#contract/exec";
+import type { ExecEventName, GapEvent, OutputEvent } from "#contract/exec";
 import { limits } from "#contract/limits";
 import type { WatchEventName } from "#contract/watch";
 
 /** What an event costs beyond its bytes; without it a million empty ones would be free. */
 const entryBytes = 128;
-const sizeOf = (frame: Buffer) => frame.length + entryBytes;
+
+/** An event has a number; what came after `after` up to it is what it tells. */
+type Entry = {
+  after: number;
+  seq: number;
+  sizeBytes: number;
+  /** For a reader who has had everything up to `from`. */
+  frame(from: number): Buffer;
+};
 
 type Events = {
   /** The ring holds so many bytes more, or fewer. */
@@ -20,19 +28,27 @@ export type Cursor = { after: number; wake: () => void; farewell?: string };
 /**
  * The events of one command: the newest are kept for a reader who comes back. While somebody reads, the producer
  * waits for them and nothing unread is dropped; while nobody does, the oldest go and the reader is told of the gap.
+ *
+ * Output counts by its bytes: an event's number is how many there were up to its end. So a host that has lost its
+ * memory gives the same bytes the same numbers, however it cuts them, and a reader may go on from any of them.
  */
 export class EventRing {
-  readonly #entries: Buffer[] = [];
+  readonly #entries: Entry[] = [];
   readonly #events: Events;
-  #firstSeq = 1;
+  /** Up to here everything is gone. */
+  #droppedSeq: number;
+  #lastSeq: number;
   #heldBytes = 0;
   #unreadBytes = 0;
   #cursor: Cursor | undefined;
   #waiting: (() => void)[] = [];
   isEnded = false;
 
-  constructor(events: Events) {
+  /** @param startSeq what came up to it is gone */
+  constructor(events: Events, startSeq = 0) {
     this.#events = events;
+    this.#droppedSeq = startSeq;
+    this.#lastSeq = startSeq;
   }
 
   get isRead(): boolean {
@@ -41,16 +57,37 @@ export class EventRing {
   get heldBytes(): number {
     return this.#heldBytes;
   }
-  get #lastSeq(): number {
-    return this.#firstSeq + this.#entries.length - 1;
-  }
 
+  /** An event that counts as one. */
   append(event: ExecEventName | WatchEventName, dataOf: (seq: number) => unknown): void {
     const seq = this.#lastSeq + 1;
     const frame = Buffer.from(eventFrame(event, dataOf(seq), seq));
-    this.#entries.push(frame);
-    this.#hold(sizeOf(frame));
-    if (this.#cursor) this.#unreadBytes += sizeOf(frame);
+    this.#push({ after: seq - 1, seq, sizeBytes: frame.length + entryBytes, frame: () => frame });
+  }
+
+  /** Output, which becomes an event when it is read. */
+  appendOutput(
+    kind: "stdout" | "stderr",
+    bytes: Buffer,
+    textOf: (bytes: Buffer) => Omit<OutputEvent, "seq">,
+  ): void {
+    const after = this.#lastSeq;
+    const seq = after + bytes.length;
+    const frame = (from: number) =>
+      Buffer.from(eventFrame(kind, { seq, ...textOf(bytes.subarray(from - after)) }, seq));
+    this.#push({ after, seq, sizeBytes: bytes.length + entryBytes, frame });
+  }
+
+  /** So many bytes of output are told to nobody, but count. */
+  skip(bytes: number): void {
+    this.#lastSeq += bytes;
+  }
+
+  #push(entry: Entry): void {
+    this.#entries.push(entry);
+    this.#lastSeq = entry.seq;
+    this.#hold(entry.sizeBytes);
+    if (this.#cursor) this.#unreadBytes += entry.sizeBytes;
     this.shrink(limits.execStreamKeptBytes);
     this.#cursor?.wake();
   }
@@ -64,9 +101,11 @@ export class EventRing {
   shrink(toBytes: number): void {
     let dropped = 0;
     while (this.#heldBytes - dropped > toBytes && this.#entries.length > 1) {
-      if (this.#cursor && this.#cursor.after < this.#firstSeq) break;
-      dropped += sizeOf(this.#entries.shift() ?? Buffer.alloc(0));
-      this.#firstSeq++;
+      const [oldest] = this.#entries;
+      if (!oldest || (this.#cursor && this.#cursor.after < oldest.seq)) break;
+      this.#entries.shift();
+      dropped += oldest.sizeBytes;
+      this.#droppedSeq = oldest.seq;
     }
     if (dropped > 0) this.#hold(-dropped);
   }
@@ -85,8 +124,8 @@ export class EventRing {
     // An ended stream tells its end again rather than nothing.
     const cursor: Cursor = { after: Math.min(after, this.#lastSeq - (this.isEnded ? 1 : 0)), wake };
     this.#cursor = cursor;
-    const read = Math.max(0, cursor.after + 1 - this.#firstSeq);
-    this.#unreadBytes = this.#entries.slice(read).reduce((sum, frame) => sum + sizeOf(frame), 0);
+    const unread = this.#entries.slice(this.#indexAfter(cursor.after));
+    this.#unreadBytes = unread.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     if (former) {
       former.farewell = farewell;
       former.wake();
@@ -108,18 +147,20 @@ export class EventRing {
   take(cursor: Cursor): Buffer[] {
     const taken: Buffer[] = [];
     if (this.#cursor !== cursor) return taken;
-    if (cursor.after + 1 < this.#firstSeq) {
-      const gap: GapEvent = { fromSeq: cursor.after + 1, toSeq: this.#firstSeq - 1 };
+    if (cursor.after < this.#droppedSeq) {
+      const gap: GapEvent = { fromSeq: cursor.after + 1, toSeq: this.#droppedSeq };
       taken.push(Buffer.from(eventFrame("gap", gap, gap.toSeq)));
       cursor.after = gap.toSeq;
     }
-    for (let bytes = 0; bytes < limits.outputEventMaxBytes; ) {
-      const frame = this.#entries[cursor.after + 1 - this.#firstSeq];
-      if (!frame) break;
+    let index = this.#indexAfter(cursor.after);
+    for (let bytes = 0; bytes < limits.outputEventMaxBytes; index++) {
+      const entry = this.#entries[index];
+      if (!entry) break;
+      const frame = entry.frame(Math.max(cursor.after, entry.after));
       taken.push(frame);
       bytes += frame.length;
-      cursor.after++;
-      this.#unreadBytes -= sizeOf(frame);
+      cursor.after = entry.seq;
+      this.#unreadBytes -= entry.sizeBytes;
     }
     this.#wakeProducer();
     return taken;
@@ -128,6 +169,17 @@ export class EventRing {
   /** Whether a reader has had the last event there will be. */
   isReadToEnd(cursor: Cursor): boolean {
     return this.isEnded && cursor.after === this.#lastSeq;
+  }
+
+  /** The first event that a reader who has had `after` has not had. */
+  #indexAfter(after: number): number {
+    let [low, high] = [0, this.#entries.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#entries[middle]?.seq ?? 0) > after) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   #hold(change: number): void {

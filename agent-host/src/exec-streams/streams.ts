@@ -8,6 +8,16 @@ export type ExecStream = StreamOwner & {
   ring: EventRing;
   /** How long its connection may be silent. */
   silenceMs: number;
+  /** Nobody can read it any more. */
+  onForgotten(): void;
+};
+export type StreamOptions = {
+  /** The reader left before the end. */
+  onAbandoned(): void;
+  onForgotten?(): void;
+  silenceMs?: number;
+  /** Of a command that was begun under a former host: what came up to this number is gone. */
+  startSeq?: number;
 };
 type Held = { streams: Set<ExecStream>; bytes: number };
 
@@ -21,27 +31,23 @@ export class ExecStreams {
     return this.#bytes;
   }
 
-  /** @throws HostError `too_many_execs` when as many are under way as a host takes. */
-  open(
-    owner: StreamOwner,
-    execId: string,
-    onAbandoned: () => void,
-    silenceMs: number = limits.streamCommentMs,
-  ): ExecStream {
+  /** @throws HostError `too_many_execs` when as many are under way as a host takes, `conflict` for an id in use */
+  open(owner: StreamOwner, execId: string, options: StreamOptions): ExecStream {
+    // Ids come back from sandboxes after a restart: one that lies must not get at another one's stream.
+    if (this.#streams.has(execId)) throw new HostError("conflict", "This command has a stream already.");
     if (this.#streams.size >= limits.execStreamsHostMax) this.#dropOldestEnded();
     const held = this.#bySandbox.get(owner.sandboxId) ?? { streams: new Set(), bytes: 0 };
+    const onHeld = (change: number) => {
+      held.bytes += change;
+      this.#bytes += change;
+      if (change > 0) this.#keepToBounds(held);
+    };
     const stream: ExecStream = {
       ...owner,
       execId,
-      silenceMs,
-      ring: new EventRing({
-        onAbandoned,
-        onHeld: (change) => {
-          held.bytes += change;
-          this.#bytes += change;
-          if (change > 0) this.#keepToBounds(held);
-        },
-      }),
+      silenceMs: options.silenceMs ?? limits.streamCommentMs,
+      onForgotten: options.onForgotten ?? (() => undefined),
+      ring: new EventRing({ onAbandoned: options.onAbandoned, onHeld }, options.startSeq),
     };
     held.streams.add(stream);
     this.#bySandbox.set(owner.sandboxId, held);
@@ -67,6 +73,7 @@ export class ExecStreams {
 
   forget(stream: ExecStream): void {
     if (!this.#streams.delete(stream.execId)) return;
+    stream.onForgotten();
     const held = this.#bySandbox.get(stream.sandboxId);
     if (!held) return;
     held.streams.delete(stream);

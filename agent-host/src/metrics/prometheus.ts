@@ -1,11 +1,13 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry as Metrics } from "prom-client";
 import type { PoolHealth } from "#contract/host";
+import type { WorkspaceUsage } from "../workspaces/usage.ts";
 
 export type HostFacts = {
   pools: () => PoolHealth[];
   /** Sandboxes handed out. */
   allocated: () => number;
   freeMemoryMiB: () => number;
+  workspaces: () => WorkspaceUsage & { full: number };
 };
 
 /** A command takes about a millisecond, a cold start two hundred of them. */
@@ -50,7 +52,7 @@ export function createHostMetrics(facts: HostFacts) {
 }
 
 /** Read when somebody asks, so that they cost nothing in between. */
-function gaugesOf({ pools, allocated, freeMemoryMiB }: HostFacts, registers: Metrics[]): void {
+function gaugesOf({ pools, allocated, freeMemoryMiB, workspaces }: HostFacts, registers: Metrics[]): void {
   new Gauge({
     name: "sandgate_pool_members",
     help: "Warm sandboxes by template and state.",
@@ -88,5 +90,12 @@ function gaugesOf({ pools, allocated, freeMemoryMiB }: HostFacts, registers: Met
       },
     });
   simple("sandgate_sandboxes", "Sandboxes that are handed out.", allocated);
+  const ofWorkspaces = (name: string, help: string, field: keyof ReturnType<typeof workspaces>) =>
+    simple(name, help, () => workspaces()[field]);
+  ofWorkspaces("sandgate_workspace_used_bytes", "What all workspaces hold.", "bytes");
+  ofWorkspaces("sandgate_workspace_limit_bytes", "What all workspaces may hold.", "limitBytes");
+  ofWorkspaces("sandgate_workspace_used_inodes", "Files and folders in all workspaces.", "inodes");
+  ofWorkspaces("sandgate_workspace_limit_inodes", "Files and folders that all may hold.", "inodesLimit");
+  ofWorkspaces("sandgate_workspaces_full", "Workspaces that are 95 % full, in bytes or in files.", "full");
   simple("sandgate_free_memory_bytes", "Memory that may still be promised.", () => freeMemoryMiB() * 2 ** 20);
 }

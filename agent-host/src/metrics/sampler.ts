@@ -3,6 +3,7 @@ import { limits } from "#contract/limits";
 import type { SandboxMetrics } from "#contract/metrics";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Live, Registry } from "../sandboxes/registry.ts";
+import type { WorkspaceUsage } from "../workspaces/usage.ts";
 import { type Reading, Samples } from "./samples.ts";
 
 export type SamplerDeps = {
@@ -14,6 +15,9 @@ export type SamplerDeps = {
 };
 
 const miB = 1024 * 1024;
+const fullShare = 0.95;
+const isFull = ({ bytes, inodes, limitBytes, inodesLimit }: WorkspaceUsage) =>
+  bytes >= limitBytes * fullShare || inodes >= inodesLimit * fullShare;
 
 /** Reads what every sandbox uses, and keeps the last ten minutes of each for as long as it lives. */
 export class Sampler {
@@ -36,14 +40,32 @@ export class Sampler {
   metricsOf(live: Live): SandboxMetrics {
     const { sandboxId, cpu, memoryMiB, pids } = live.lease;
     const samples = this.#samplesOf(sandboxId);
+    const reading = this.#read(live);
+    const { limitBytes, inodesLimit } = reading.usage.workspace;
     return {
       cpu,
       memoryLimitBytes: memoryMiB * miB,
       processesLimit: pids,
-      current: samples.preview(this.#read(live)),
+      workspaceLimitBytes: limitBytes,
+      workspaceInodesLimit: inodesLimit,
+      current: samples.preview(reading),
       intervalSeconds: limits.metricsSampleMs / 1000,
       history: samples.history,
     };
+  }
+
+  /** All workspaces together, as of the last tick. */
+  workspaces(): WorkspaceUsage & { full: number } {
+    const sum = { bytes: 0, inodes: 0, limitBytes: 0, inodesLimit: 0, full: 0 };
+    for (const { workspace } of this.#samples.values()) {
+      if (!workspace) continue;
+      sum.bytes += workspace.bytes;
+      sum.inodes += workspace.inodes;
+      sum.limitBytes += workspace.limitBytes;
+      sum.inodesLimit += workspace.inodesLimit;
+      if (isFull(workspace)) sum.full++;
+    }
+    return sum;
   }
 
   #sample(live: Live): void {

@@ -1,6 +1,7 @@
 import { limits } from "#contract/limits";
 import type { MetricsSample } from "#contract/metrics";
-import type { Usage } from "../cgroup/usage.ts";
+import type { Usage } from "../runtime/runtime.ts";
+import type { WorkspaceUsage } from "../workspaces/usage.ts";
 
 /** A reading of the counters, and when it was taken on both clocks: one to compute with, one to show. */
 export type Reading = { usage: Usage; atMs: number; monotonicMs: number };
@@ -22,6 +23,11 @@ export class Samples {
     return sampleOf(reading, this.#last);
   }
 
+  /** What the workspace held at the last sample. */
+  get workspace(): WorkspaceUsage | undefined {
+    return this.#last?.usage.workspace;
+  }
+
   get history(): MetricsSample[] {
     return [...this.#kept];
   }
@@ -39,5 +45,7 @@ export function sampleOf({ usage, atMs, monotonicMs }: Reading, before: Reading 
     processes: usage.processes,
     readBytes: usage.readBytes,
     writtenBytes: usage.writtenBytes,
+    workspaceBytes: usage.workspace.bytes,
+    workspaceInodes: usage.workspace.inodes,
   };
 }

@@ -91,10 +91,18 @@ export class Outlook {
 
   refillDelayMs(sinceHandOutMs: number, postponedMs: number): number {
     const { min } = this.#deps.settings;
+    const isBusy = this.#deps.isBusy();
     // On the way of every hand-out, so no more is looked at than is needed.
     const delays = this.#shelves.map((shelf) => {
       const counts = { available: shelf.available, waiting: shelf.line.length };
-      return refillDelayMs({ ...counts, min, target: this.targetOf(shelf), sinceHandOutMs, postponedMs });
+      return refillDelayMs({
+        ...counts,
+        min,
+        target: this.targetOf(shelf),
+        isBusy,
+        sinceHandOutMs,
+        postponedMs,
+      });
     });
     return Math.min(...delays);
   }

@@ -34,22 +34,28 @@ export function roomOf(facts: Pick<PoolFacts, "max" | "total" | "roomByMemory">)
 
 /**
  * How many starts may be under way. A start keeps a core busy for 0.15 s, which doubles the latency of whatever else
- * runs when there are four: those are for creates that wait and for a pool that is nearly empty. What nobody waits
- * for is made one by one, and faster the more is missing; half as fast while live sandboxes work.
+ * runs when there are four: those are for creates that wait, and for a pool that is nearly empty while nobody works.
+ * What nobody waits for is made one by one, and faster the more is missing; half as fast while live sandboxes work.
  */
 export function parallelStarts(facts: PoolFacts): number {
-  if (facts.waiting > 0 || facts.available < Math.min(facts.min, facts.target)) return facts.startsMax;
+  if (isUrgent(facts)) return facts.startsMax;
   const share = 1 - facts.available / Math.max(1, facts.target);
   const most = facts.isBusy ? Math.ceil(facts.startsMax / 2) : facts.startsMax;
   return Math.max(1, Math.min(most, Math.floor(facts.startsMax * share)));
 }
+
+/** A burst that has emptied the pool is at work right then, and who comes next while it is will say so by waiting. */
+function isUrgent({ waiting, available, min, target, isBusy }: UrgencyFacts): boolean {
+  return waiting > 0 || (available < Math.min(min, target) && !isBusy);
+}
+type UrgencyFacts = Pick<PoolFacts, "waiting" | "available" | "min" | "target" | "isBusy">;
 
 /** A core's time right after a hand-out belongs to the first command in that sandbox. */
 const quietMs = 200;
 /** Creates that never pause must not keep the pool empty. */
 const postponedMaxMs = 1_000;
 
-export type PaceFacts = Pick<PoolFacts, "waiting" | "available" | "min" | "target"> & {
+export type PaceFacts = UrgencyFacts & {
   sinceHandOutMs: number;
   /** How long the refill has been put off. */
   postponedMs: number;
@@ -57,7 +63,7 @@ export type PaceFacts = Pick<PoolFacts, "waiting" | "available" | "min" | "targe
 
 /** How long the refill of a template may still wait. */
 export function refillDelayMs(facts: PaceFacts): number {
-  if (facts.waiting > 0 || facts.available < Math.min(facts.min, facts.target)) return 0;
+  if (isUrgent(facts)) return 0;
   const untilQuietMs = Math.max(0, quietMs - facts.sinceHandOutMs);
   const delayMs = facts.available * 2 < facts.target ? untilQuietMs : quietMs;
   return Math.max(0, Math.min(delayMs, postponedMaxMs - facts.postponedMs));

@@ -11,7 +11,7 @@ import { processesOf } from "./table.ts";
 export async function killProcess(live: Live, name: ProcessName): Promise<void> {
   const record = processesOf(live).find(name);
   if (record.end) return;
-  record.handle.kill();
+  record.handle?.kill();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     const error = () =>

@@ -10,6 +10,7 @@ import type {
 import { HostError } from "../errors.ts";
 import type { ExecDeps } from "../sandboxes/exec.ts";
 import { beginExec } from "../sandboxes/exec-begin.ts";
+import { encodeNotes } from "../sandboxes/exec-notes.ts";
 import { oomWatch, outcomeOf } from "../sandboxes/exec-outcome.ts";
 import { asHostError } from "../sandboxes/failures.ts";
 import { type Live, whileActive } from "../sandboxes/registry.ts";
@@ -42,7 +43,19 @@ export async function createSession(
   });
   const { onOutput } = session;
   const command = { command: ["/sandboxd", "session"], cwd, env, stdin: true as const, killOrphans: true };
-  const handle = beginExec(live, command, { onOutput, onStarted });
+  const [id, startedAtMs] = [newExecId(), deps.now()];
+  const keptMs = limits.execStreamKeptMs;
+  const notes = {
+    kind: "session" as const,
+    command: "bash",
+    tag,
+    startedAtMs,
+    keptMs,
+    oomKills: 0,
+    requestId: "",
+  };
+  const keeping = { tag: id, metadata: encodeNotes(notes), endsWithHost: true };
+  const handle = beginExec(live, command, { onOutput, onStarted }, keeping);
   const table = processesOf(live);
   const ended = handle.exit.then(
     (exit): ProcessEnd => {
@@ -63,13 +76,13 @@ export async function createSession(
   refused.catch(() => undefined);
   const over = ended.then((end) => void table.end(record, end, deps.now()));
   const record: ProcessRecord = {
-    id: newExecId(),
+    id,
     pid,
     kind: "session",
     command: "bash",
     tag,
     size: undefined,
-    startedAtMs: deps.now(),
+    startedAtMs,
     handle,
     over,
     session,

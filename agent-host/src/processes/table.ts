@@ -16,7 +16,8 @@ export type ProcessRecord = {
   /** Of its terminal, if it has one. */
   size: TerminalSize | undefined;
   readonly startedAtMs: number;
-  readonly handle: ExecHandle;
+  /** None of what had ended before this host was started. */
+  readonly handle: ExecHandle | undefined;
   /** Resolves when `end` is set. */
   readonly over: Promise<void>;
   /** Of a session: what runs its commands. */
@@ -63,8 +64,9 @@ export class ProcessTable {
 }
 
 /** @throws HostError `process_ended` */
-export function running(record: ProcessRecord): ProcessRecord {
-  if (!record.end) return record;
+export function running(record: ProcessRecord): ProcessRecord & { handle: ExecHandle } {
+  const { handle } = record;
+  if (!record.end && handle) return { ...record, handle };
   throw new HostError("process_ended", "The process has ended; start another one.");
 }
 

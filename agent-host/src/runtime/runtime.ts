@@ -1,7 +1,10 @@
 import type { CgroupLimits } from "../cgroup/limits.ts";
-import type { Usage } from "../cgroup/usage.ts";
+import type { CgroupUsage } from "../cgroup/usage.ts";
 import type { Finding } from "../preflight/finding.ts";
 import type { SandboxdConnection } from "../sandboxd/connection.ts";
+import type { WorkspaceUsage } from "../workspaces/usage.ts";
+
+export type Usage = CgroupUsage & { workspace: WorkspaceUsage };
 
 /** What a new member of the pool is made from. */
 export type MemberSpec = {
@@ -72,7 +75,7 @@ export type Runtime = {
   inspect(member: Pick<Member, "handle">, limits: CgroupLimits): Promise<Finding[]>;
   /** Processes that the kernel has killed for memory in this member so far. */
   oomKills(member: Pick<Member, "handle">): number;
-  /** What this member has used so far. @throws Error when it is gone */
+  /** What this member has used so far, and what its workspace holds. @throws Error when it is gone */
   usage(member: Pick<Member, "handle">): Usage;
   /** Ends every process at once; the container's remains are removed by `remove`. */
   kill(member: Pick<Member, "handle">): Promise<void>;

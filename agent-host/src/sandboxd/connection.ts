@@ -1,14 +1,15 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
-import { fieldTag, frameType, portsSinceVersion } from "#contract/sandboxd";
-import { readFile } from "#host/sandboxd/download";
+import { fieldTag, frameType, keepsSinceVersion, portsSinceVersion } from "#contract/sandboxd";
+import { readFile, readWhole } from "#host/sandboxd/download";
 import { deleteEntry, type ListPage, type ListRequest, listEntries } from "#host/sandboxd/entries";
 import { SandboxdError } from "#host/sandboxd/error";
-import { type ExecHandle, type ExecRequest, type ExecSink, startExec } from "#host/sandboxd/exec";
+import { type ExecHandle, type ExecRequest, type ExecSink, recallExec, startExec } from "#host/sandboxd/exec";
 import { envEntry } from "#host/sandboxd/exec-wire";
 import { FieldWriter } from "#host/sandboxd/fields";
-import type { FileRead, FileStat, ReadRequest, WriteRequest } from "#host/sandboxd/files";
+import type { FileRead, FileStat, ReadRequest, ShortFile, WriteRequest } from "#host/sandboxd/files";
 import { type Frame, violation } from "#host/sandboxd/frames";
+import { type KeptExec, listKept } from "#host/sandboxd/kept";
 import type { Link } from "#host/sandboxd/link";
 import { connectPort, type PortRequest } from "#host/sandboxd/port";
 import { decodeError } from "#host/sandboxd/stream-error";
@@ -33,8 +34,17 @@ export type SandboxdConnection = {
   readonly hello: Hello;
   /** Accepted once in the life of a sandbox; the second time rejects with `alreadyConfigured`. */
   configure(configuration: Configuration): Promise<void>;
+  /** A `tag` is used only where sandboxd is of a generation that keeps something for it. */
   exec(request: ExecRequest, sink: ExecSink): ExecHandle;
+  /** What is kept of execs with a tag that former connections have started; nothing in one that is older. */
+  kept(): Promise<KeptExec[]>;
+  /** Takes one of those up again. */
+  recall(tag: string, sink: ExecSink): ExecHandle;
+  /** The output of what has ended under this tag is needed no more. */
+  forget(tag: string): void;
   readFile(request: ReadRequest): Promise<FileRead>;
+  /** The same for a whole file, which comes as bytes when it is no longer than this. */
+  readWhole(path: string, bytesMax: number): Promise<FileRead | ShortFile>;
   writeFile(request: WriteRequest, body: AsyncIterable<Uint8Array>): Promise<FileStat>;
   list(request: ListRequest): Promise<ListPage>;
   delete(request: { path: string; isRecursive: boolean }): Promise<void>;
@@ -92,6 +102,7 @@ export class Questions {
 /** Wraps a link that has been greeted. */
 export function createConnection(link: Link, questions: Questions, hello: Hello): SandboxdConnection {
   void link.closed.then((reason) => questions.rejectAll(reason));
+  const keeps = hello.version >= keepsSinceVersion;
 
   function ask(deadlineMs: number, what: string, send: (pending: Pending) => void): Promise<void> {
     if (!link.isOpen) return Promise.reject(new SandboxdError("closed", "The connection has ended."));
@@ -120,8 +131,14 @@ export function createConnection(link: Link, questions: Questions, hello: Hello)
         link.send(frameType.configure, 0, payload);
       });
     },
-    exec: (request, sink) => startExec(link, request, sink),
+    exec: (request, sink) => startExec(link, keeps ? request : untagged(request), sink),
+    kept: () => (keeps ? listKept(link) : Promise.resolve([])),
+    recall: (tag, sink) => recallExec(link, tag, sink),
+    forget: (tag) => {
+      if (keeps) link.send(frameType.forget, 0, new FieldWriter().put(fieldTag.tag, tag).finish());
+    },
     readFile: (request) => readFile(link, request),
+    readWhole: (path, bytesMax) => readWhole(link, path, bytesMax),
     writeFile: (request, body) => writeFile(link, request, body),
     list: (request) => listEntries(link, request),
     delete: (request) => deleteEntry(link, request),
@@ -141,6 +158,15 @@ export function createConnection(link: Link, questions: Questions, hello: Hello)
       return link.isOpen;
     },
   };
+}
+
+function untagged({
+  tag: _tag,
+  metadata: _metadata,
+  endsWithHost: _ends,
+  ...request
+}: ExecRequest): ExecRequest {
+  return request;
 }
 
 function encodeConfiguration(configuration: Configuration): Buffer {

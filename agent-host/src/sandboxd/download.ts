@@ -1,6 +1,13 @@
 import { fieldTag, frameType } from "#contract/sandboxd";
-import type { SandboxdError } from "#host/sandboxd/error";
-import { decodeStat, encodePath, type FileRead, type ReadRequest } from "#host/sandboxd/files";
+import { SandboxdError } from "#host/sandboxd/error";
+import {
+  decodeStat,
+  encodePath,
+  type FileRead,
+  type FileStat,
+  type ReadRequest,
+  type ShortFile,
+} from "#host/sandboxd/files";
 import { type Frame, violation } from "#host/sandboxd/frames";
 import type { Link } from "#host/sandboxd/link";
 import { decodeError } from "#host/sandboxd/stream-error";
@@ -13,7 +20,21 @@ export function readFile(link: Link, request: ReadRequest): Promise<FileRead> {
   });
 }
 
-type Opening = { resolve: (read: FileRead) => void; reject: (cause: SandboxdError) => void };
+/** The same for a whole file. A short one is resolved with when all of it is there, and costs no stream. */
+export function readWhole(link: Link, path: string, bytesMax: number): Promise<FileRead | ShortFile> {
+  return new Promise((resolve, reject) => {
+    new Download(link, { path }, { resolve, reject, short: { resolve, bytesMax } });
+  });
+}
+
+type Opening = {
+  resolve: (read: FileRead) => void;
+  reject: (cause: SandboxdError) => void;
+  short?: { resolve: (file: ShortFile) => void; bytesMax: number };
+};
+
+/** A file that is being collected. */
+type Short = { file: ShortFile; at: number };
 
 /** One file read: frames go into a queue of at most one window, the body's reader takes them out. */
 class Download {
@@ -24,6 +45,7 @@ class Download {
   readonly #window: ReceiveWindow;
   #body: ReadableStreamDefaultController<Uint8Array> | undefined;
   #isEnded = false;
+  #short: Short | undefined;
   /** The reader waits for the next chunk. */
   #wanted: (() => void) | undefined;
 
@@ -48,8 +70,10 @@ class Download {
     if (frame.type === frameType.streamError) {
       this.#link.release(this.#stream);
       this.#fail(decodeError(frame.payload));
+    } else if (this.#short) {
+      this.#collect(frame, this.#short);
     } else if (frame.type === frameType.fileStat && !isOpen) {
-      this.#opened.resolve({ stat: decodeStat(frame.payload), body: this.#createBody() });
+      this.#open(decodeStat(frame.payload));
     } else if (frame.type === frameType.data && isOpen && frame.payload.length > 0) {
       this.#window.take(frame.payload.length);
       this.#chunks.push(frame.payload);
@@ -61,6 +85,27 @@ class Download {
     } else {
       throw violation(`a frame of type ${frame.type} on a file read`);
     }
+  }
+
+  #open(stat: FileStat): void {
+    if (stat.size > (this.#opened.short?.bytesMax ?? -1))
+      this.#opened.resolve({ stat, body: this.#createBody() });
+    else this.#short = { file: { stat, bytes: new Uint8Array(stat.size) }, at: 0 };
+  }
+
+  /** All of a short file. It must be exactly as long as was said: its answer says so before its bytes. */
+  #collect({ type, payload }: Frame, short: Short): void {
+    const { bytes } = short.file;
+    const isEnd = type === frameType.end;
+    if (!isEnd && (type !== frameType.data || payload.length === 0))
+      throw violation(`a frame of type ${type} on a file read`);
+    const isExact = isEnd ? short.at === bytes.length : short.at + payload.length <= bytes.length;
+    if (isEnd) this.#link.release(this.#stream);
+    else if (!isExact) this.#link.abandon(this.#stream);
+    if (!isExact) this.#fail(new SandboxdError("io", "The file has another size than was said."));
+    else if (isEnd) this.#opened.short?.resolve(short.file);
+    else bytes.set(payload, short.at);
+    short.at += payload.length;
   }
 
   #createBody(): ReadableStream<Uint8Array> {

@@ -1,10 +1,9 @@
 import { entryType, fieldTag, frameType } from "#contract/sandboxd";
-import type { SandboxdError } from "#host/sandboxd/error";
+import { ask } from "#host/sandboxd/ask";
 import { Fields } from "#host/sandboxd/fields";
 import { encodePath } from "#host/sandboxd/files";
-import { type Frame, violation } from "#host/sandboxd/frames";
+import { violation } from "#host/sandboxd/frames";
 import type { Link } from "#host/sandboxd/link";
-import { decodeError } from "#host/sandboxd/stream-error";
 
 export type ListRequest = {
   path: string;
@@ -57,31 +56,6 @@ export async function deleteEntry(
   await ask(link, frameType.fileDelete, fields.finish(), (frame) => {
     if (frame.type === frameType.end) return true;
     throw violation(`a frame of type ${frame.type} on a deletion`);
-  });
-}
-
-/** Asks on a stream of its own; the first answer that `take` makes something of is the last frame. */
-function ask<T>(
-  link: Link,
-  type: number,
-  payload: Buffer,
-  take: (frame: Frame) => T | undefined,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onFrame = (frame: Frame) => {
-      if (frame.type === frameType.streamError) {
-        link.release(stream);
-        reject(decodeError(frame.payload));
-        return;
-      }
-      const answer = take(frame);
-      if (answer === undefined) return;
-      link.release(stream);
-      resolve(answer);
-    };
-    const onClosed = (reason: SandboxdError) => reject(reason);
-    const stream = link.open({ onFrame, onClosed });
-    link.send(type, stream, payload);
   });
 }
 

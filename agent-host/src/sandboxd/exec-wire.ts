@@ -16,6 +16,12 @@ export type ExecRequest = {
   stdin?: boolean;
   /** A pseudo terminal of this size in place of three pipes; generation 2 of the wire. */
   terminal?: TerminalSize;
+  /** Under this name sandboxd keeps its newest output and its end for a host that comes back; generation 4. */
+  tag?: string;
+  /** Given back with the tag. */
+  metadata?: Buffer;
+  /** Its input ends with this connection, and of it only its end is kept. */
+  endsWithHost?: boolean;
 };
 
 export type TerminalSize = { cols: number; rows: number };
@@ -45,7 +51,10 @@ export function encodeRequest(request: ExecRequest): Buffer {
   const flags =
     (request.killOrphans ? execFlag.killOrphans : 0) |
     (request.stdin ? execFlag.stdin : 0) |
-    (request.terminal ? execFlag.pty : 0);
+    (request.terminal ? execFlag.pty : 0) |
+    (request.endsWithHost ? execFlag.endsWithHost : 0);
+  if (request.tag !== undefined) fields.put(fieldTag.tag, request.tag);
+  if (request.metadata !== undefined) fields.put(fieldTag.metadata, request.metadata);
   if (request.terminal) putSize(fields, request.terminal);
   if (flags !== 0) fields.putUint(fieldTag.flags, flags, 4);
   return fields.finish();

@@ -1,5 +1,6 @@
-import { fieldTag, frameType } from "#contract/sandboxd";
+import { fieldTag, frameType, streamWindowBytes } from "#contract/sandboxd";
 import { SandboxdError } from "#host/sandboxd/error";
+import type { ExecHandle, ExecSink } from "#host/sandboxd/exec-handle";
 import {
   decodeExit,
   type ExecExit,
@@ -10,86 +11,90 @@ import {
 } from "#host/sandboxd/exec-wire";
 import { Fields, FieldWriter } from "#host/sandboxd/fields";
 import { type Frame, violation } from "#host/sandboxd/frames";
+import { decodeRecalled } from "#host/sandboxd/kept";
 import type { Link } from "#host/sandboxd/link";
 import { decodeError } from "#host/sandboxd/stream-error";
 import { ReceiveWindow, SendWindow } from "#host/sandboxd/window";
 
-export type { ExecExit, ExecRequest };
-
-export type ExecSink = {
-  onStarted?(pid: number): void;
-  /** The program may send more when this has returned, or its promise has resolved. */
-  onOutput(kind: "stdout" | "stderr", bytes: Buffer): void | Promise<void>;
-};
-
-export type ExecHandle = {
-  /** Rejects with SandboxdError. Waits for the sink to have taken all output. */
-  readonly exit: Promise<ExecExit>;
-  write(bytes: Uint8Array): Promise<void>;
-  endStdin(): void;
-  /** SIGKILL, the default, ends the whole tree; another signal goes to the program's process group. */
-  kill(signal?: number): void;
-  /** Sends a signal to the program and to all that it has started; generation 2 of the wire. */
-  signalTree(signal: number): void;
-  /** Tells a terminal its new size; generation 2 of the wire. */
-  resize(size: TerminalSize): void;
-  /** Whether `write` and `offer` may be called. */
-  readonly takesInput: boolean;
-  /** Takes all of these bytes or, when the program is behind with reading, none of them. */
-  offer(bytes: Uint8Array): boolean;
-};
+export type { ExecExit, ExecHandle, ExecRequest, ExecSink };
 
 const sigkill = 9;
 
 /** Runs a program on its own stream. Everything that can go wrong rejects `exit`. */
 export function startExec(link: Link, request: ExecRequest, sink: ExecSink): ExecHandle {
-  return new Exec(link, request, sink);
+  const hasStdin = request.stdin === true || request.terminal !== undefined;
+  return new Exec(link, sink, {
+    type: frameType.exec,
+    payload: () => encodeRequest(request),
+    ...(hasStdin && { inputCredit: streamWindowBytes }),
+  });
 }
+
+/** Takes up what a former connection had started: what is kept of its output, what comes, and its end. */
+export function recallExec(link: Link, tag: string, sink: ExecSink): ExecHandle {
+  const payload = () => new FieldWriter().put(fieldTag.tag, tag).finish();
+  return new Exec(link, sink, { type: frameType.recall, payload });
+}
+
+type Opening = {
+  type: number;
+  payload: () => Buffer;
+  /** What may be sent to its input; absent when it has none, or that is still to be heard. */
+  inputCredit?: number;
+};
 
 class Exec implements ExecHandle {
   readonly exit: Promise<ExecExit>;
   readonly #link: Link;
   readonly #sink: ExecSink;
-  readonly #stdin: SendWindow;
+  #stdin: SendWindow;
+  #hasStdin = false;
   readonly #output: ReceiveWindow;
   #stream = 0;
   #isOpen = false;
-  readonly #hasStdin: boolean;
-  #acceptsStdin: boolean;
+  /** Nothing may come before the answer to a recall. */
+  #isRecalling: boolean;
+  #acceptsStdin = false;
   #unhandledOutputs = 0;
   #result: ExecExit | undefined;
   #failure: SandboxdError | undefined;
   #resolve: (exit: ExecExit) => void = () => {};
   #reject: (cause: SandboxdError) => void = () => {};
 
-  constructor(link: Link, request: ExecRequest, sink: ExecSink) {
+  constructor(link: Link, sink: ExecSink, { type, payload, inputCredit }: Opening) {
     this.#link = link;
     this.#sink = sink;
-    this.#hasStdin = request.stdin === true || request.terminal !== undefined;
-    this.#acceptsStdin = this.#hasStdin;
+    this.#isRecalling = type === frameType.recall;
+    this.#stdin = this.#openStdin(inputCredit);
     this.exit = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
     // A caller that only reads the output must not bring the process down with an unhandled rejection.
     this.exit.catch(() => {});
-    this.#stdin = new SendWindow((piece) => link.send(frameType.stdin, this.#stream, piece));
     this.#output = new ReceiveWindow((bytes) => {
       if (this.#isOpen) link.sendCredit(this.#stream, bytes);
     });
     try {
-      const payload = encodeRequest(request);
+      const bytes = payload();
       this.#stream = link.open({
         onFrame: (frame) => this.#onFrame(frame),
         onClosed: (reason) => this.#end(reason),
       });
       this.#isOpen = true;
-      link.send(frameType.exec, this.#stream, payload);
+      link.send(type, this.#stream, bytes);
     } catch (cause) {
       this.#end(
         cause instanceof SandboxdError ? cause : new SandboxdError("internal", "exec failed.", { cause }),
       );
     }
+  }
+
+  #openStdin(credit: number | undefined, others = streamWindowBytes): SendWindow {
+    this.#hasStdin = credit !== undefined;
+    this.#acceptsStdin = this.#hasStdin;
+    const send = (piece: Uint8Array) => this.#link.send(frameType.stdin, this.#stream, piece);
+    return new SendWindow(send, streamWindowBytes, credit ?? others);
   }
 
   write(bytes: Uint8Array): Promise<void> {
@@ -139,6 +144,8 @@ class Exec implements ExecHandle {
   }
 
   #onFrame(frame: Frame): void {
+    const isAnswer = frame.type === frameType.recalled || frame.type === frameType.streamError;
+    if (this.#isRecalling && !isAnswer) throw violation("a frame before the answer to a recall");
     switch (frame.type) {
       case frameType.stdout:
         this.#onOutput("stdout", frame.payload);
@@ -155,6 +162,15 @@ class Exec implements ExecHandle {
         if (frame.payload.length !== 4) throw violation("credit of a wrong length");
         this.#stdin.grant(frame.payload.readUInt32LE());
         break;
+      case frameType.recalled: {
+        if (!this.#isRecalling) throw violation("an answer to no recall");
+        this.#isRecalling = false;
+        const recalled = decodeRecalled(frame.payload);
+        // Credit may still come for what the former host had sent.
+        this.#stdin = this.#openStdin(recalled.inputCredit, 0);
+        this.#callSink(() => this.#sink.onRecalled?.(recalled));
+        break;
+      }
       case frameType.exit:
         this.#result = decodeExit(frame.payload);
         this.#end(undefined);

@@ -13,6 +13,7 @@ export type FileStat = {
 export type ReadRequest = { path: string; offset?: number; length?: number };
 export type WriteRequest = { path: string; mode?: number };
 export type FileRead = { stat: FileStat; body: ReadableStream<Uint8Array> };
+export type ShortFile = { stat: FileStat; bytes: Uint8Array<ArrayBuffer> };
 
 /** The start of either request. */
 export function encodePath(path: string): FieldWriter {

@@ -23,6 +23,8 @@ const streamTypes: ReadonlySet<number> = new Set([
   frameType.streamError,
   frameType.portOpened,
   frameType.portClosed,
+  frameType.kept,
+  frameType.recalled,
 ]);
 
 /** One frame, ready to be written. */

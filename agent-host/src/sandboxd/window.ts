@@ -41,10 +41,15 @@ export class SendWindow {
   readonly #windowBytes: number;
   readonly #send: (piece: Uint8Array) => void;
 
-  constructor(send: (piece: Uint8Array) => void, windowBytes = streamWindowBytes) {
+  /** @param creditBytes less than the window where some of it is in flight already */
+  constructor(
+    send: (piece: Uint8Array) => void,
+    windowBytes: number = streamWindowBytes,
+    creditBytes = windowBytes,
+  ) {
     this.#send = send;
     this.#windowBytes = windowBytes;
-    this.#credit = windowBytes;
+    this.#credit = creditBytes;
   }
 
   /** Resolves when the last byte has been handed to the socket. */

@@ -7,12 +7,13 @@ import type { Pool } from "../pool/pool.ts";
 import type { Member, Runtime } from "../runtime/runtime.ts";
 import { baseEnv } from "./base-env.ts";
 import { type EndDeps, endSandbox } from "./end.ts";
+import { refusalIfExhausted } from "./exhausted.ts";
 import { ended, type Live } from "./registry.ts";
 
 export type CreateDeps = EndDeps & {
   leases: LeaseStore;
   pool: Pool;
-  runtime: Pick<Runtime, "applyLimits" | "grantDisk" | "fitDisk" | "label" | "kill">;
+  runtime: Pick<Runtime, "applyLimits" | "grantDisk" | "fitDisk" | "kill">;
   now: () => number;
   cores: number;
   /** RAM of the machine: what no wait could ever make room for is refused as a mistake. */
@@ -46,6 +47,16 @@ const attemptsMax = 3;
  * @throws HostError `no_capacity`, `conflict` (another generation), `invalid_request` (more than this host has).
  */
 export async function createSandbox(deps: CreateDeps, input: HostCreate): Promise<HostCreated> {
+  try {
+    return await handOut(deps, input);
+  } catch (cause) {
+    const refusal = refusalIfExhausted(cause);
+    if (refusal !== cause) deps.log.error({ err: cause, sandboxId: input.sandboxId }, "out of resources");
+    throw refusal;
+  }
+}
+
+async function handOut(deps: CreateDeps, input: HostCreate): Promise<HostCreated> {
   const startedAtMs = performance.now();
   const { sandboxId, generation } = input;
   const answer = (source: HostCreated["source"]): HostCreated => ({
@@ -164,8 +175,6 @@ async function lease(deps: CreateDeps, { record, member, key, env }: Claimed): P
   }
   live.isConfigured = true;
   void member.connection.closed.then(() => endSandbox(deps, live, "crashed"));
-  // For people who look at the engine; nothing depends on it.
-  void deps.runtime.label(member, `sbx-${record.sandboxId}-${record.generation}`).catch(() => undefined);
 }
 
 /** @throws HostError `invalid_request` where the memory asked for is in use before the first command */

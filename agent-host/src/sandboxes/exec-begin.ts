@@ -11,8 +11,11 @@ export type Command = Omit<ExecRequest, "stdin"> & {
   pty?: TerminalSize | undefined;
 };
 
+/** For a host that comes back after this one has died. */
+export type Keeping = { tag: string; metadata: Buffer; endsWithHost?: boolean };
+
 /** Starts a public request's command in the sandbox, and feeds it its input. */
-export function beginExec(live: Live, request: Command, sink: ExecSink): ExecHandle {
+export function beginExec(live: Live, request: Command, sink: ExecSink, keeping?: Keeping): ExecHandle {
   const { command, stdin, timeoutMs, pty } = request;
   // What programs on a terminal ask first; a caller may know better.
   const env = pty ? { TERM: "xterm-256color", ...request.env } : request.env;
@@ -26,6 +29,7 @@ export function beginExec(live: Live, request: Command, sink: ExecSink): ExecHan
       killOrphans: request.killOrphans ?? false,
       stdin: stdin !== undefined,
       ...(pty && { terminal: pty }),
+      ...keeping,
     },
     sink,
   );

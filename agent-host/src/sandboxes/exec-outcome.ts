@@ -7,9 +7,15 @@ import type { Live } from "./registry.ts";
 const sigkill = 9;
 const signalBase = 128; // as shells report a signal in an exit status
 
-/** Looks at the sandbox before a command starts, to tell afterwards whether the kernel killed for memory. */
-export function oomWatch(runtime: Pick<Runtime, "oomKills">, live: Live): (exit: ExecExit) => boolean {
-  const killsBefore = runtime.oomKills(live.member);
+/**
+ * Tells of a command that has ended whether the kernel killed for memory.
+ * @param killsBefore how often it had when the command was started
+ */
+export function oomWatch(
+  runtime: Pick<Runtime, "oomKills">,
+  live: Live,
+  killsBefore = runtime.oomKills(live.member),
+): (exit: ExecExit) => boolean {
   return (exit) => mayBeOom(exit) && runtime.oomKills(live.member) > killsBefore;
 }
 

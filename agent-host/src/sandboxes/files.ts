@@ -1,4 +1,5 @@
 import type { WrittenFile } from "#contract/files";
+import { limits } from "#contract/limits";
 import { absolutePath } from "#contract/text";
 import { HostError } from "../errors.ts";
 import type { FileRead, FileStat } from "../sandboxd/files.ts";
@@ -12,7 +13,7 @@ export type ReadWish = ReadConditions & { isHead: boolean };
 export type OpenFile = FileFacts & {
   mode: string;
   reading: Reading;
-  body: ReadableStream<Uint8Array> | null;
+  body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;
 };
 
 /** A file that changes between looking at it and opening it is looked at again. */
@@ -27,9 +28,10 @@ export function readFileIn(deps: FileDeps, live: Live, path: string, wish: ReadW
     try {
       if (wish.isHead || hasConditions(wish))
         return await readConditionally(deps, live, absolutePath(path), wish);
-      const { stat, body } = await live.member.connection.readFile({ path: absolutePath(path) });
-      const whole = exactBody(body, stat.size, begin(live, deps.now));
-      return { ...factsOf(stat), mode: octal(stat.mode), reading: { kind: "whole" as const }, body: whole };
+      const read = await live.member.connection.readWhole(absolutePath(path), limits.signedBodyMaxBytes);
+      const { stat } = read;
+      const body = "bytes" in read ? read.bytes : exactBody(read.body, stat.size, begin(live, deps.now));
+      return { ...factsOf(stat), mode: octal(stat.mode), reading: { kind: "whole" as const }, body };
     } catch (cause) {
       throw asHostError(cause, live, "file_not_found");
     }

@@ -3,19 +3,22 @@ import type { Lease, LeaseStore } from "../leases/store.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Expectation, FoundMember, Member, Runtime } from "../runtime/runtime.ts";
 import { type EndDeps, endSandbox } from "./end.ts";
+import type { ExecStreamDeps } from "./exec-stream.ts";
 import { keepLimitsOf } from "./keep-limits.ts";
 import type { Registry } from "./registry.ts";
+import { restoreExecs } from "./restore-execs.ts";
 import { removeLeftover, sweepTraces } from "./sweep.ts";
 
-export type RecoverDeps = EndDeps & {
-  runtime: Pick<Runtime, "list" | "adopt" | "remove" | "sweep" | "kill" | "keepLimits">;
-  leases: LeaseStore;
-  pool: Pool;
-  registry: Registry;
-  /** Digests of the templates this host serves now; warm members of older ones are not kept. */
-  currentDigests: ReadonlySet<string>;
-  log: Logger;
-};
+export type RecoverDeps = EndDeps &
+  ExecStreamDeps & {
+    runtime: Pick<Runtime, "list" | "adopt" | "remove" | "sweep" | "kill" | "keepLimits" | "oomKills">;
+    leases: LeaseStore;
+    pool: Pool;
+    registry: Registry;
+    /** Digests of the templates this host serves now; warm members of older ones are not kept. */
+    currentDigests: ReadonlySet<string>;
+    log: Logger;
+  };
 
 export type Verdict = "adopt_lease" | "adopt_warm" | "destroy";
 
@@ -66,7 +69,7 @@ async function recoverOne(
   if (verdict !== "destroy") {
     const member = await adopt(deps, found, lease);
     if (member && lease) {
-      keepLease(deps, member, lease);
+      await keepLease(deps, member, lease);
       return "leased";
     }
     if (member) {
@@ -103,9 +106,24 @@ const expectationOf = ({ sandboxId, generation, key }: Lease): Expectation => ({
   key: Buffer.from(key, "hex"),
 });
 
-function keepLease(deps: RecoverDeps, member: Member, lease: Lease): void {
+/** For all output that is kept in a sandbox, 4 MiB at most, on a machine on which everything starts at once. */
+const restoreDeadlineMs = 30_000;
+
+async function keepLease(deps: RecoverDeps, member: Member, lease: Lease): Promise<void> {
   const live = { lease, member, isConfigured: true, lastActiveAtMs: deps.now(), operations: 0 };
   deps.registry.add(live);
   keepLimitsOf(deps, live);
   void member.connection.closed.then(() => endSandbox(deps, live, "crashed"));
+  const timer = setTimeout(() => member.connection.close(), restoreDeadlineMs);
+  try {
+    await restoreExecs(deps, live);
+  } catch (cause) {
+    deps.log.error(
+      { err: cause, sandboxId: lease.sandboxId },
+      "a sandbox says of its commands what cannot be",
+    );
+    member.connection.close();
+  } finally {
+    clearTimeout(timer);
+  }
 }

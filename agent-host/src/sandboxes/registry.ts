@@ -18,6 +18,8 @@ export type Live = {
   processes?: ProcessTable;
   /** Watches under way. */
   watches?: number;
+  /** The engine was asked to show its container under its id. */
+  isNamed?: true;
   /** Set once, by whoever ends it first. */
   ending?: { reason: EndReason; done: Promise<SandboxEnd> };
 };

@@ -33,7 +33,10 @@ export async function watchIn(
   let stream: ExecStream;
   try {
     const id = newExecId();
-    stream = deps.streams.open({ sandboxId, tenantId }, id, onAbandoned, limits.tiedStreamCommentMs);
+    stream = deps.streams.open({ sandboxId, tenantId }, id, {
+      onAbandoned,
+      silenceMs: limits.tiedStreamCommentMs,
+    });
   } catch (error) {
     finish();
     throw error;

@@ -1,15 +1,8 @@
 import { expect, test } from "vitest";
-import type { HostCreate } from "#contract/host";
 import { newTenantId } from "#contract/ids";
 import { portCaller } from "#contract/ports";
-import type { Call, Place, PortPlace, PortRequest, SandboxProvider } from "#worker/providers/provider";
-
-type Ways = {
-  provider: () => SandboxProvider;
-  call: Call;
-  withSandbox: (work: (place: Place) => Promise<void>, over?: Partial<HostCreate>) => Promise<void>;
-  codeOf: (work: Promise<unknown>) => Promise<string>;
-};
+import type { Place, PortPlace, PortRequest } from "#worker/providers/provider";
+import type { Ways } from "./ways.ts";
 
 /** A port on which nobody listens, so that being let in shows as `port_closed`. */
 const request: PortRequest = {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { HostCreate } from "#contract/host";
-import { newExecId, newSandboxId, newTenantId } from "#contract/ids";
+import { newSandboxId, newTenantId } from "#contract/ids";
 import { AppError } from "#worker/errors";
 import type { Place, ReadWish, SandboxProvider } from "#worker/providers/provider";
-import { collect, eventsOf } from "../../support/events.ts";
+import { execPromises } from "./exec.ts";
 import { filePromises } from "./files.ts";
 import { portPromises } from "./ports.ts";
 import { processPromises } from "./processes.ts";
@@ -75,82 +75,7 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
       });
     });
 
-    test("a command's exit code and output come back", async () => {
-      await withSandbox(async (place) => {
-        const echoed = await subject.provider.exec(place, { command: ["echo", "a  b", "$HOME"] }, call);
-        expect(echoed).toMatchObject({
-          exitCode: 0,
-          stdout: "a  b $HOME\n",
-          stderr: "",
-          endReason: "exited",
-        });
-        const failed = await subject.provider.exec(place, { command: ["sh", "-c", "exit 3"] }, call);
-        expect(failed).toMatchObject({ exitCode: 3, endReason: "exited" });
-      });
-    });
-
-    test("the environment of the create reaches commands, and theirs comes first", async () => {
-      await withSandbox(async (place) => {
-        const command = ["printenv", "GREETING"];
-        expect((await subject.provider.exec(place, { command }, call)).stdout).toBe("hello\n");
-        const env = { GREETING: "bye" };
-        expect((await subject.provider.exec(place, { command, env }, call)).stdout).toBe("bye\n");
-      });
-    });
-
-    test("stdin reaches the command", async () => {
-      await withSandbox(async (place) => {
-        const echoed = await subject.provider.exec(place, { command: ["cat"], stdin: "grüße\n" }, call);
-        expect(echoed.stdout).toBe("grüße\n");
-      });
-    });
-
-    test("a command that outlives its timeout says so", async () => {
-      await withSandbox(async (place) => {
-        const ended = await subject.provider.exec(place, { command: ["sleep", "30"], timeoutMs: 200 }, call);
-        expect(ended.endReason).toBe("timeout");
-        expect(ended.exitCode).not.toBe(0);
-      });
-    });
-
-    test("a program that is not there is command_not_found, and 127 from a shell", async () => {
-      await withSandbox(async (place) => {
-        const missing = subject.provider.exec(place, { command: ["no-such-program"] }, call);
-        expect(await codeOf(missing)).toBe("command_not_found");
-        const shell = await subject.provider.exec(place, { command: "no-such-program" }, call);
-        expect(shell.exitCode).toBe(127);
-      });
-    });
-
-    test("a streamed command's output and exit are events, and can be read again from any of them", async () => {
-      await withSandbox(async (place) => {
-        const wish = { cancelOnDisconnect: false };
-        const command = ["echo", "grüße\n\nevent: exit\ndata: {}"];
-        const { execId, stream } = await subject.provider.streamExec(place, { command }, wish, call);
-        const { events, stdout, last } = await collect(eventsOf(stream));
-        expect(stdout.toString()).toBe(`${command[1]}\n`);
-        expect(events.map(({ id }) => Number(id))).toEqual(events.map((_, index) => index + 1));
-        expect(last).toMatchObject({ event: "exit", json: { exitCode: 0, endReason: "exited" } });
-        for (const after of [1, events.length, 10 ** 6]) {
-          const again = await subject.provider.followExec(place, execId, after, call);
-          expect(await collect(eventsOf(again.stream))).toMatchObject({ last, stdout: Buffer.alloc(0) });
-        }
-      });
-    });
-
-    test("a stream that cannot start is refused, and one that nobody started is not found", async () => {
-      await withSandbox(async (place) => {
-        const request = { command: ["no-such-program"] };
-        const started = subject.provider.streamExec(place, request, { cancelOnDisconnect: true }, call);
-        expect(await codeOf(started)).toBe("command_not_found");
-        expect(await codeOf(subject.provider.followExec(place, newExecId(), 0, call))).toBe("exec_not_found");
-        const foreign = { ...place, tenantId: newTenantId() };
-        expect(await codeOf(subject.provider.followExec(foreign, newExecId(), 0, call))).toBe(
-          "sandbox_not_found",
-        );
-      });
-    });
-
+    execPromises({ provider: () => subject.provider, call, withSandbox, codeOf });
     test("a file is read back byte for byte, small or longer than a signed body", async () => {
       await withSandbox(async (place) => {
         for (const size of [0, 5, 200_000]) {
@@ -164,7 +89,7 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
           expect(written).toMatchObject({ path: "/home/user/f.bin", size });
           const file = await subject.provider.readFile(place, "/home/user/f.bin", whole, call);
           expect(file).toMatchObject({ status: 200, length: size });
-          const read = Buffer.from(await new Response(file.stream).arrayBuffer());
+          const read = Buffer.from(await new Response(file.body).arrayBuffer());
           expect(read.equals(content)).toBe(true);
         }
       });
@@ -182,8 +107,8 @@ export function providerConformance(name: string, makeSubject: () => Promise<Sub
       withSandbox(async (place) => {
         const path = '/workspace/it\'s 100% "ü" & more?#+;.txt';
         await subject.provider.writeFile(place, path, { stream: streamOf(bytes("kept")) }, call);
-        const { stream } = await subject.provider.readFile(place, path, whole, call);
-        expect(await new Response(stream).text()).toBe("kept");
+        const { body } = await subject.provider.readFile(place, path, whole, call);
+        expect(await new Response(body).text()).toBe("kept");
       }));
 
     test("a file that is not there is file_not_found", async () => {

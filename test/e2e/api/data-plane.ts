@@ -1,21 +1,14 @@
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Api } from "../../support/api.ts";
+import { boxOf } from "../../support/box.ts";
 import { collect } from "../../support/events.ts";
 import type { TestStack } from "../../support/stack.ts";
 
 /** Streams and parts of files, which depend on how a runtime passes bytes on. */
 export function dataPlaneSuite(stack: () => TestStack, api: () => Api): void {
-  async function newBox(): Promise<string> {
-    const { id } = await api().create();
-    onTestFinished(() =>
-      api()
-        .delete(id)
-        .catch(() => undefined),
-    );
-    return id;
-  }
+  const newBox = () => boxOf(api());
 
   test("a stream's events come one by one, and its command can be followed from another connection", async () => {
     const id = await newBox();

@@ -1,75 +1,25 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { type IncomingHttpHeaders, request } from "node:http";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import type { PortAccess } from "#contract/ports";
 import type { Api } from "../../support/api.ts";
 import type { TestStack } from "../../support/stack.ts";
 import { mustOpen, openSocket, type Refused } from "../../support/websocket.ts";
+import { guestPort, portClient } from "./port-client.ts";
 
-const guestPort = 9_000;
-const guestSource = readFileSync(new URL("../../support/guest-server.mjs", import.meta.url));
 type Echo = { method: string; url: string; headers: Record<string, string>; bytes: number; sha256: string };
 
 /** Servers in real sandboxes, through everything that is between them and a client in this runtime. */
 export function portsSuite(stack: () => TestStack, api: () => Api): void {
+  const { urlOf, mine, call, byName, newGuest, dispose } = portClient(stack, api);
   let closed: string;
   let open: string;
-  const boxes: string[] = [];
-
-  async function guestBox(publicPorts: boolean): Promise<string> {
-    const { id } = await api().create({ publicPorts });
-    boxes.push(id);
-    await api().write(id, "guest-server.mjs", guestSource);
-    await api().exec(id, `node guest-server.mjs ${guestPort} >/tmp/guest.log 2>&1 &`);
-    await vi.waitFor(async () => expect((await call(id, "/hello")).status).toBe(200), { timeout: 15_000 });
-    return id;
-  }
   beforeAll(async () => {
-    closed = await guestBox(false);
-    open = await guestBox(true);
+    closed = await newGuest(false);
+    open = await newGuest(true);
   });
-  afterAll(async () => {
-    for (const id of boxes)
-      await api()
-        .delete(id)
-        .catch(() => undefined);
-  });
-
-  const urlOf = (id: string, path: string, port = guestPort) =>
-    `${stack().url}/v1/sandboxes/${id}/ports/${port}${path}`;
-  const mine = () => ({ authorization: `Bearer ${api().key}` });
-  function call(id: string, path: string, init: RequestInit & { port?: number; duplex?: "half" } = {}) {
-    const headers = { ...mine(), ...(init.headers as Record<string, string>) };
-    return fetch(urlOf(id, path, init.port), { redirect: "manual", ...init, headers });
-  }
-  /** By host name, which `fetch` would not send. */
-  function byName(id: string, path: string, headers: Record<string, string> = {}, port = guestPort) {
-    type Answer = { status: number; headers: IncomingHttpHeaders; body: string };
-    return new Promise<Answer>((resolve, reject) => {
-      const { hostname, port: apiPort } = new URL(stack().url);
-      const host = `${port}-${id}.localhost:${apiPort}`;
-      const sent = request({
-        host: hostname,
-        port: apiPort,
-        path,
-        headers: { host, ...headers },
-        agent: false,
-      });
-      sent.once("error", reject);
-      sent.once("response", (message) => {
-        let body = "";
-        message.on("data", (chunk) => {
-          body += chunk;
-        });
-        message.once("end", () =>
-          resolve({ status: message.statusCode ?? 0, headers: message.headers, body }),
-        );
-      });
-      sent.end();
-    });
-  }
+  afterAll(dispose);
 
   test("a server in a sandbox is asked by path, and its bytes act on nothing", async () => {
     const echoed = (await (
@@ -237,7 +187,7 @@ export function portsSuite(stack: () => TestStack, api: () => Api): void {
 
   test("connections of one sandbox are counted, and refused by name", async () => {
     const { id } = await api().create();
-    boxes.push(id);
+    onTestFinished(() => api().delete(id));
     const script =
       "import socket,time\ns=socket.socket();s.bind(('127.0.0.1',9000));s.listen(200)\nk=[]\nwhile True: k.append(s.accept()[0])";
     await api().exec(id, `python3 -c "${script}" >/dev/null 2>&1 &`);
@@ -261,7 +211,7 @@ export function portsSuite(stack: () => TestStack, api: () => Api): void {
   });
 
   test("the end of a sandbox ends what is open to it", async () => {
-    const id = await guestBox(true);
+    const id = await newGuest(true);
     const socket = await mustOpen(urlOf(id, "/ws"), mine());
     const reader = (await call(id, "/forever")).body?.getReader();
     await reader?.read();

@@ -2,7 +2,15 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { limits } from "#contract/limits";
 import { type Harness, harness, problemOf } from "#test/support/harness";
-import { expectRefusal, guardedRows, jsonType, type Owned, ownedBy, pathOf } from "#test/support/rows";
+import {
+  expectRefusal,
+  guardedRows,
+  jsonType,
+  keyFor,
+  type Owned,
+  ownedBy,
+  pathOf,
+} from "#test/support/rows";
 
 let h: Harness;
 let owned: Owned;
@@ -23,7 +31,7 @@ describe.each(withBody)("%s", (_name, row) => {
   const send = (
     body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>,
     headers: Record<string, string> = jsonType,
-  ) => h.send(row.method.toUpperCase(), pathOf(row, owned), { key: h.key, body, headers });
+  ) => h.send(row.method.toUpperCase(), pathOf(row, owned), { key: keyFor(h, row), body, headers });
   const example = JSON.stringify(row.example?.body);
 
   test.each([

@@ -5,9 +5,11 @@ import { anyText, nearly } from "#test/support/arbitrary";
 import { type Harness, harness, problemOf } from "#test/support/harness";
 import { expectProblem } from "#test/support/problem";
 import {
+  everyIdIs,
   expectRefusal,
   guardedRows,
   jsonType,
+  keyFor,
   type Owned,
   ownedBy,
   pathOf,
@@ -39,7 +41,7 @@ describe.each(withBody)("%s, made up from its schema,", (_name, row) => {
     let accepted = 0;
     await fc.assert(
       fc.asyncProperty(body, async (value) => {
-        const sent = { key: h.key, body: JSON.stringify(value), headers: jsonType };
+        const sent = { key: keyFor(h, row), body: JSON.stringify(value), headers: jsonType };
         const response = await h.send(row.method.toUpperCase(), pathOf(row, own), sent);
         expect(response.status).toBeLessThan(500);
         if (response.status >= 400) await expectRefusal(response, row);
@@ -73,15 +75,10 @@ describe.each(guardedRows)("%s, made up from its schemas,", (_name, row) => {
         const text = new URLSearchParams(pairsOf(parameters)).toString();
         // Lone surrogates have no bytes that could be sent.
         const target = strange?.isWellFormed()
-          ? pathOf(row, {
-              sandboxId: encodeURIComponent(strange),
-              runId: encodeURIComponent(strange),
-              processId: encodeURIComponent(strange),
-              sessionId: encodeURIComponent(strange),
-            })
+          ? pathOf(row, everyIdIs(encodeURIComponent(strange)))
           : pathOf(row, { ...owned, sandboxId: row.method === "delete" ? "h" : owned.sandboxId });
         const response = await h.send(row.method.toUpperCase(), `${target}?${text}`, {
-          key: h.key,
+          key: keyFor(h, row),
           ...(row.body && { json: row.example?.body }),
         });
         expect(response.status).toBeLessThan(500);

@@ -14,9 +14,9 @@ async function reading(size: number) {
   if (!live) throw new Error("not live");
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const stat = { size, mode: 0o644, uid: 1, gid: 1, mtimeMs: 0, revision: "r" };
-  live.member.connection.readFile = async (): Promise<FileRead> => ({ stat, body: readable });
+  live.member.connection.readWhole = async (): Promise<FileRead> => ({ stat, body: readable });
   const { body } = await readFileIn(made.deps, live, "/workspace/a", { isHead: false });
-  if (!body) throw new Error("no body");
+  if (!(body instanceof ReadableStream)) throw new Error("no stream");
   return { ...made, live, reader: body.getReader(), writer: writable.getWriter() };
 }
 const bytes = (count: number) => new Uint8Array(count);

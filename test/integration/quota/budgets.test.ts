@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { limits } from "#contract/limits";
 import { Quote } from "#contract/quote";
 import { Sandbox } from "#contract/sandbox";
-import { allow, moneyOf } from "#test/support/books-of-money";
+import { allow, allowBare, moneyOf } from "#test/support/books-of-money";
 import { type Harness, harness } from "#test/support/harness";
 import { expectProblem } from "#test/support/problem";
 import { AppError } from "#worker/errors";
@@ -21,14 +21,7 @@ const quoteOf = async (json: unknown, path = "/v1/sandboxes") => {
   expect(answer.status).toBe(200);
   return Quote.parse(await answer.json());
 };
-/** A plan with nothing free of charge, so that money is the worst case's price. */
-async function withoutFree(change: Parameters<typeof allow>[2]) {
-  await h.database.client.execute(`
-    INSERT OR IGNORE INTO plans SELECT 'bare', json_set(definition, '$.name', 'bare', '$.included.cpuSeconds', 0,
-      '$.included.memoryGibSeconds', 0, '$.included.diskGibSeconds', 0, '$.included.egressGib', 0), 0
-    FROM plans WHERE name = 'standard'`);
-  await allow(h, h.tenantId, { plan: "bare", ...change });
-}
+const withoutFree = (change: Parameters<typeof allow>[2]) => allowBare(h, h.tenantId, change);
 
 test("a create holds its worst case, a quote says it to the micro-dollar, and does nothing", async () => {
   await withoutFree({});

@@ -98,8 +98,7 @@ test("live sandboxes that work leave at most half of the starts to what nobody w
   fc.assert(
     fc.property(facts, (state) => {
       const starts = parallelStarts({ ...state, isBusy: true });
-      const isUrgent = state.waiting > 0 || state.available < Math.min(state.min, state.target);
-      if (!isUrgent) expect(starts).toBeLessThanOrEqual(Math.ceil(state.startsMax / 2));
+      if (state.waiting === 0) expect(starts).toBeLessThanOrEqual(Math.ceil(state.startsMax / 2));
       else expect(starts).toBe(state.startsMax);
       expect(starts).toBeLessThanOrEqual(parallelStarts({ ...state, isBusy: false }));
     }),
@@ -115,6 +114,18 @@ test("a refill waits for a quiet moment, unless somebody waits, the pool is near
   expect(refillDelayMs({ ...justNow, available: 4, sinceHandOutMs: 500 })).toBe(0);
   expect(refillDelayMs({ ...justNow, available: 4, postponedMs: 950 })).toBe(50);
   expect(refillDelayMs({ ...justNow, postponedMs: 2_000 })).toBe(0);
+});
+
+test("a burst that has emptied the pool and is at work is not disturbed, unless somebody waits or it never ends", () => {
+  const atWork = { ...idle, available: 0, isBusy: true };
+  expect(startsWanted({ ...atWork, isBusy: false })).toBe(4);
+  expect(startsWanted(atWork)).toBe(2);
+  expect(startsWanted({ ...atWork, waiting: 1 })).toBe(4);
+  const justNow = { ...atWork, sinceHandOutMs: 0, postponedMs: 0 };
+  expect(refillDelayMs({ ...justNow, isBusy: false })).toBe(0);
+  expect(refillDelayMs(justNow)).toBe(200);
+  expect(refillDelayMs({ ...justNow, waiting: 1 })).toBe(0);
+  expect(refillDelayMs({ ...justNow, postponedMs: 1_000 })).toBe(0);
 });
 
 test("failed starts are tried again ever more slowly, up to half a minute", () => {

@@ -1,8 +1,8 @@
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import { newHostCode, newSandboxId, newTenantId } from "#contract/ids";
-import type { Usage } from "#host/cgroup/usage";
 import { Sampler } from "#host/metrics/sampler";
+import type { Usage } from "#host/runtime/runtime";
 import type { Live } from "#host/sandboxes/registry";
 
 /** As much of a live sandbox as a sampler looks at; its runtime below knows it by the handle. */
@@ -23,7 +23,9 @@ function machine(live: Live[]) {
   const gone = new Set<string>();
   const usage = ({ handle }: { handle: string }): Usage => {
     if (gone.has(handle)) throw new Error("ENOENT");
-    return { cpuMicros: monotonicMs * 500, memoryBytes: 9, processes: 2, readBytes: 0, writtenBytes: 0 };
+    const workspace = { bytes: 95, inodes: handle === "full" ? 10 : 1, limitBytes: 1_000, inodesLimit: 10 };
+    const io = { readBytes: 0, writtenBytes: 0 };
+    return { cpuMicros: monotonicMs * 500, memoryBytes: 9, processes: 2, ...io, workspace };
   };
   const sampler = new Sampler({
     registry: { all: () => live },
@@ -56,6 +58,21 @@ test("one that cannot be measured costs the others nothing", () => {
   pass();
   expect(sampler.metricsOf(other).history).toHaveLength(1);
   expect(() => sampler.metricsOf(one)).toThrow();
+});
+
+test("workspaces are counted together, and those that are full by themselves", () => {
+  const live = [sandbox("one"), sandbox("full")];
+  const { sampler, pass } = machine(live);
+  expect(sampler.workspaces()).toMatchObject({ bytes: 0, full: 0 });
+  pass();
+  const { current, ...of } = sampler.metricsOf(live[1] as Live);
+  expect(of).toMatchObject({ workspaceLimitBytes: 1_000, workspaceInodesLimit: 10 });
+  expect(current).toMatchObject({ workspaceBytes: 95, workspaceInodes: 10 });
+  const both = { bytes: 190, inodes: 11, limitBytes: 2_000, inodesLimit: 20, full: 1 };
+  expect(sampler.workspaces()).toEqual(both);
+  live.pop();
+  pass();
+  expect(sampler.workspaces()).toMatchObject({ bytes: 95, full: 0 });
 });
 
 test("what has ended is forgotten", () => {

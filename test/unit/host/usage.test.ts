@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { limits } from "#contract/limits";
-import { readUsage, type Usage } from "#host/cgroup/usage";
+import { readUsage } from "#host/cgroup/usage";
 import { Samples, sampleOf } from "#host/metrics/samples";
+import type { Usage } from "#host/runtime/runtime";
 
 const folders: string[] = [];
 afterEach(() => {
@@ -78,7 +79,8 @@ test("a number that is not there is never taken for zero", () => {
   expect(() => readUsage(v1({ ...v1Files, "memory.stat": "cache 100\n" }))).toThrow("total_inactive_file");
 });
 
-const usage: Usage = { cpuMicros: 0, memoryBytes: 1, processes: 1, readBytes: 0, writtenBytes: 0 };
+const workspace = { bytes: 0, inodes: 1, limitBytes: 1, inodesLimit: 1 };
+const usage: Usage = { cpuMicros: 0, memoryBytes: 1, processes: 1, readBytes: 0, writtenBytes: 0, workspace };
 const reading = (cpuMicros: number, monotonicMs: number) => ({
   usage: { ...usage, cpuMicros },
   atMs: 1_000_000 + monotonicMs,

@@ -24,7 +24,9 @@ test("every row is an operation, with its scope as security", () => {
   for (const [name, row] of rows) {
     const operation = document.paths[row.path.replace(/:(\w+)/g, "{$1}")][row.method];
     expect(operation.operationId).toBe(name);
-    expect(operation.security).toEqual(row.scope === null ? [] : [{ bearer: [] }, { apiKey: [] }]);
+    const tenants = [{ bearer: [] }, { apiKey: [] }];
+    const security = row.scope === null ? [] : row.scope === "operator" ? [{ adminKey: [] }] : tenants;
+    expect(operation.security).toEqual(security);
     expect(Object.keys(operation.responses)).toContain(String(row.status));
   }
 });

@@ -20,6 +20,7 @@ const directory: Directory = {
   byCode: async () => undefined,
   placeable: async () => [small, large],
   noteHost: () => undefined,
+  forgetHost: () => undefined,
   notePlaced: () => undefined,
 };
 const ask = { template: "base", cpu: 1, memoryMiB: 65_536 };

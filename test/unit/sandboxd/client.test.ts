@@ -1,8 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { afterEach, expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import {
   exitReason,
   fieldTag,
@@ -11,44 +10,9 @@ import {
   protocolVersion,
   streamWindowBytes,
 } from "#contract/sandboxd";
-import type { SandboxdConnection } from "#host/sandboxd/connection";
-import { Fields, FieldWriter } from "#host/sandboxd/fields";
-import { encodeFrame } from "#host/sandboxd/frames";
-import { type ListenOptions, listenForSandboxd } from "#host/sandboxd/listen";
-
-// A sandboxd that says whatever the test wants: what tenants might make of it.
-type Peer = { socket: Socket; send(type: number, stream: number, payload?: Uint8Array): void };
-const memberId = "0123abcd";
-const cleanups: (() => void)[] = [];
-afterEach(() => {
-  for (const clean of cleanups.splice(0)) clean();
-});
-
-const hello = () =>
-  new FieldWriter().putUint(fieldTag.version, protocolVersion, 2).put(fieldTag.memberId, memberId);
-
-async function meet(
-  answer: (nonce: Buffer) => FieldWriter = hello,
-  options: Partial<ListenOptions> = {},
-): Promise<{ peer: Peer; connection: SandboxdConnection }> {
-  const folder = mkdtempSync(`${tmpdir()}/sgd-`);
-  const socketPath = `${folder}/sock`;
-  const listening = listenForSandboxd({ socketPath, memberId, deadlineMs: 2000, ...options });
-  listening.catch(() => {});
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  const socket = createConnection(socketPath);
-  socket.on("error", () => {});
-  cleanups.push(() => {
-    socket.destroy();
-    rmSync(folder, { recursive: true });
-  });
-  const send = (type: number, stream: number, payload: Uint8Array = Buffer.alloc(0)) =>
-    socket.write(encodeFrame(type, stream, payload));
-  const challenge = await new Promise<Buffer>((resolve) => socket.once("data", resolve));
-  const nonce = new Fields(challenge.subarray(12)).bytes(fieldTag.nonce, 32);
-  send(frameType.hello, 0, answer(nonce).finish());
-  return { peer: { socket, send }, connection: await listening };
-}
+import { FieldWriter } from "#host/sandboxd/fields";
+import { listenForSandboxd } from "#host/sandboxd/listen";
+import { hello, meet, memberId } from "../../support/sandboxd-peer.ts";
 
 const exited = () =>
   new FieldWriter()
@@ -59,8 +23,7 @@ const exited = () =>
     .finish();
 
 test("a sandboxd of an older generation is met in its own, one from nowhere is not", async () => {
-  const ofVersion = (version: number) => () =>
-    new FieldWriter().putUint(fieldTag.version, version, 2).put(fieldTag.memberId, memberId);
+  const ofVersion = (version: number) => () => hello(version);
   const { connection } = await meet(ofVersion(protocolOldestVersion));
   expect(connection.hello.version).toBe(protocolOldestVersion);
   for (const version of [protocolOldestVersion - 1, protocolVersion + 1])
@@ -149,21 +112,59 @@ test("an upload whose body has stalled still hears that the connection ended", a
   await expect(writing).rejects.toMatchObject({ code: "closed" });
 });
 
+/** The facts of a file of this size. */
+function statOf(size: number): Buffer {
+  const stat = new FieldWriter().putUint(fieldTag.size, size, 8);
+  for (const tag of ["mode", "uid", "gid"] as const) stat.putUint(fieldTag[tag], 1, 4);
+  return stat.putUint(fieldTag.mtimeMs, 1, 8).put(fieldTag.revision, Buffer.alloc(24)).finish();
+}
+
+test.each([
+  ["one byte short", [4, 4], false],
+  ["as long as was said", [4, 5], true],
+  ["one byte longer", [4, 6], false],
+])(
+  "a short file that is %s comes in one piece or not at all",
+  async (_what, [first = 0, second = 0], isWhole) => {
+    const { peer, connection } = await meet();
+    const reading = connection.readWhole("/x", 9);
+    peer.send(frameType.fileStat, 1, statOf(9));
+    peer.send(frameType.data, 1, Buffer.alloc(first, "a"));
+    peer.send(frameType.data, 1, Buffer.alloc(second, "b"));
+    peer.send(frameType.end, 1);
+    if (isWhole) expect(await reading).toMatchObject({ bytes: new Uint8Array(Buffer.from("aaaabbbbb")) });
+    else await expect(reading).rejects.toMatchObject({ code: "io" });
+    // The connection goes on, whatever was on its way.
+    const exec = connection.exec({ argv: ["x"] }, { onOutput() {} });
+    peer.send(frameType.exit, 2, exited());
+    expect((await exec.exit).exitCode).toBe(3);
+  },
+);
+
+test("a file that is longer than a short one comes as a stream", async () => {
+  const { peer, connection } = await meet();
+  const reading = connection.readWhole("/x", 9);
+  peer.send(frameType.fileStat, 1, statOf(10));
+  const read = await reading;
+  if ("bytes" in read) throw new Error("It came in one piece.");
+  peer.send(frameType.data, 1, Buffer.alloc(10));
+  peer.send(frameType.end, 1);
+  expect((await new Response(read.body).arrayBuffer()).byteLength).toBe(10);
+});
+
+test("a short file whose sandbox dies half-way is not there", async () => {
+  const { peer, connection } = await meet();
+  const reading = connection.readWhole("/x", 9);
+  peer.send(frameType.fileStat, 1, statOf(9));
+  peer.send(frameType.data, 1, Buffer.alloc(4));
+  setTimeout(() => peer.socket.destroy(), 20);
+  await expect(reading).rejects.toMatchObject({ code: "closed" });
+});
+
 test("a cancelled read may still be sent what was on its way", async () => {
   const { peer, connection } = await meet();
   const reading = connection.readFile({ path: "/x" });
-  const stat = new FieldWriter();
-  for (const [tag, width] of [
-    ["size", 8],
-    ["mode", 4],
-    ["uid", 4],
-    ["gid", 4],
-    ["mtimeMs", 8],
-  ] as const) {
-    stat.putUint(fieldTag[tag], 1, width);
-  }
-  stat.put(fieldTag.revision, Buffer.alloc(24));
-  peer.send(frameType.fileStat, 1, stat.finish());
+  peer.send(frameType.fileStat, 1, statOf(1));
   const { body } = await reading;
   await body.cancel();
   peer.send(frameType.data, 1, Buffer.alloc(1000));
@@ -195,12 +196,12 @@ test.each([
 });
 
 test("a sandbox that was never configured is not the one of the lease", async () => {
-  await expect(meet(hello, { expect: expected })).rejects.toMatchObject({ code: "proof" });
+  await expect(meet(() => hello(), { expect: expected })).rejects.toMatchObject({ code: "proof" });
 });
 
 test("nobody comes: the listener gives up at its deadline", async () => {
   const folder = mkdtempSync(`${tmpdir()}/sgd-`);
-  cleanups.push(() => rmSync(folder, { recursive: true }));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
   const listening = listenForSandboxd({ socketPath: `${folder}/sock`, memberId, deadlineMs: 30 });
   await expect(listening).rejects.toMatchObject({ code: "deadline" });
 });

@@ -6,6 +6,3 @@ export const byCaller = ({ keyId, requestId }: Pick<Ctx, "keyId" | "requestId">)
   actor: `key:${keyId}`,
   requestId,
 });
-
-/** A change that nobody asked for. */
-export const bySystem: By = { actor: "system", requestId: null };

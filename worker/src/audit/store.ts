@@ -18,8 +18,10 @@ export type AuditEntry = {
   requestId: string | null;
 };
 
-/** Who made a change. */
+/** Who changes something, and with which request. */
 export type By = Pick<AuditEntry, "actor" | "requestId">;
+export const bySystem: By = { actor: "system", requestId: null };
+export const byOperator = ({ requestId }: { requestId: string }): By => ({ actor: "operator", requestId });
 
 /**
  * Notes a change in the batch that makes it. Put right behind the statement of the change: it is written if that one

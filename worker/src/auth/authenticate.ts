@@ -1,41 +1,79 @@
+import type { SandboxId } from "#contract/ids";
+import { type TokenClaims, tokenPrefix } from "#contract/token";
 import type { Clock, RequestCtx } from "../context.ts";
 import { sha256Hex } from "../crypto.ts";
 import type { Db } from "../db/client.ts";
 import { AppError } from "../errors.ts";
 import { isOurKey } from "./key-format.ts";
 import type { Keyring } from "./keyring.ts";
-import { type FoundKey, findKeyByHash, noteKeyUsed } from "./store.ts";
+import { claimsOf } from "./sandbox-token.ts";
+import { type FoundKey, findKeyByHash, findKeyById, noteKeyUsed } from "./store.ts";
 
 type Deps = { db: Db; keyring: Keyring; now: Clock };
+/** A key, or what of its rights a sandbox's token carries. */
+export type Caller = FoundKey & { sandboxId: SandboxId | null };
 
 const lastUsedGrainMs = 60_000;
 
 /**
- * Whose key a request carries. No network hop while the key is in the isolate's cache, none for a made-up one.
- * @throws AppError `unauthenticated` for anything but one valid key, `forbidden` for a suspended tenant.
+ * Whose key or token a request carries. No network hop while the key is in the isolate's cache, none for a made-up one.
+ * @throws AppError `unauthenticated` for anything but one valid key or token, `forbidden` for a suspended tenant.
  */
-export async function authenticate(deps: Deps, ctx: RequestCtx, headers: Headers): Promise<FoundKey> {
-  const key = presentedKey(headers);
+export async function authenticate(deps: Deps, ctx: RequestCtx, headers: Headers): Promise<Caller> {
+  const presented = presentedKey(headers);
   const nowMs = deps.now();
-  const cached = deps.keyring.known.get(key, nowMs);
-  const found = cached ?? (await load(deps, key, nowMs));
-  if (found.expiresAtMs !== null && found.expiresAtMs <= nowMs) throw unauthenticated();
-  if (found.suspendedAtMs !== null) throw new AppError("forbidden", "This tenant is suspended.");
+  if (presented.startsWith(tokenPrefix)) return byToken(deps, ctx, presented, nowMs);
+  const cached = deps.keyring.known.get(presented, nowMs);
+  const found = cached ?? (await load(deps, presented, nowMs));
+  checkStanding(found, nowMs);
   if (!cached) noteUse(deps, ctx, found, nowMs);
-  return found;
+  return { ...found, sandboxId: null };
+}
+
+/** A token counts as long as the key that it was made with; what that key has lost since, the token has lost too. */
+async function byToken(deps: Deps, ctx: RequestCtx, token: string, nowMs: number): Promise<Caller> {
+  const claims = await claimsOf(await deps.keyring.tokenSecret(), token);
+  if (!claims || claims.expiresAtMs <= nowMs) throw unauthenticated();
+  const cached = deps.keyring.makers.get(claims.keyId, nowMs);
+  const key = cached ?? (await loadMaker(deps, claims, nowMs));
+  checkStanding(key, nowMs);
+  if (!cached) noteUse(deps, ctx, key, nowMs);
+  const scopes = claims.scopes.filter((scope) => key.scopes.includes(scope));
+  return { ...key, scopes, sandboxId: claims.sandboxId };
+}
+
+function checkStanding(found: FoundKey, nowMs: number): void {
+  if (found.expiresAtMs !== null && found.expiresAtMs <= nowMs) throw unauthenticated();
+  if (found.suspendedAtMs !== null) {
+    throw new AppError("forbidden", "This tenant is suspended. Ask the operator of this service.");
+  }
 }
 
 async function load(deps: Deps, key: string, nowMs: number): Promise<FoundKey> {
   if (deps.keyring.refused.get(key, nowMs)) throw unauthenticated();
   if (!(await isOurKey(await deps.keyring.secret(), key))) throw unauthenticated();
   const found = await findKeyByHash(deps.db, await sha256Hex(key));
-  if (!found || found.revokedAtMs !== null || (found.expiresAtMs !== null && found.expiresAtMs <= nowMs)) {
+  if (!found || isOver(found, nowMs)) {
     deps.keyring.refused.set(key, true, nowMs);
     throw unauthenticated();
   }
   deps.keyring.known.set(key, found, nowMs);
   return found;
 }
+
+async function loadMaker(deps: Deps, { tenantId, keyId }: TokenClaims, nowMs: number): Promise<FoundKey> {
+  if (deps.keyring.refusedMakers.get(keyId, nowMs)) throw unauthenticated();
+  const found = await findKeyById(deps.db, tenantId, keyId);
+  if (!found || isOver(found, nowMs)) {
+    deps.keyring.refusedMakers.set(keyId, true, nowMs);
+    throw unauthenticated();
+  }
+  deps.keyring.makers.set(keyId, found, nowMs);
+  return found;
+}
+
+const isOver = ({ revokedAtMs, expiresAtMs }: FoundKey, nowMs: number) =>
+  revokedAtMs !== null || (expiresAtMs !== null && expiresAtMs <= nowMs);
 
 /** Once a minute at most, and never in the way of the answer. */
 function noteUse(deps: Deps, ctx: RequestCtx, found: FoundKey, nowMs: number): void {

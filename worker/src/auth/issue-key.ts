@@ -1,32 +1,22 @@
-import type { Scope } from "#contract/api";
-import { type KeyId, newKeyId, type RandomBytes, type TenantId } from "#contract/ids";
-import type { Clock } from "../context.ts";
-import { sha256Hex } from "../crypto.ts";
+import type { KeyId, TenantId } from "#contract/ids";
+import { bySystem } from "../audit/store.ts";
 import type { Db } from "../db/client.ts";
-import { makeKey, shownPrefix } from "./key-format.ts";
-import type { Keyring } from "./keyring.ts";
-import { insertKey } from "./store.ts";
+import { AppError } from "../errors.ts";
+import { draftKey, type KeyDeps, type KeyTerms } from "./draft-key.ts";
+import { insertKey } from "./keys-store.ts";
 
-type Deps = { db: Db; keyring: Keyring; now: Clock; randomBytes: RandomBytes };
-type NewKey = { tenantId: TenantId; name: string; scopes: readonly Scope[]; expiresAtMs?: number };
-
-/** Makes an API key. This is the only time that the key itself is seen: a SHA-256 of it is stored. */
-export async function issueKey(deps: Deps, input: NewKey): Promise<{ id: KeyId; key: string }> {
-  const key = await makeKey(await deps.keyring.secret(), deps.randomBytes);
-  const id = newKeyId(deps.randomBytes);
-  await insertKey(deps.db, input.tenantId, {
-    id,
-    hash: await sha256Hex(key),
-    prefix: shownPrefix(key),
-    name: input.name,
-    scopes: [...input.scopes],
-    createdAtMs: deps.now(),
-    expiresAtMs: input.expiresAtMs ?? null,
-    revokedAtMs: null,
-    lastUsedAtMs: null,
-    templates: null,
-    monthlyCapMicros: null,
-    rate: null,
-  });
-  return { id, key };
+/**
+ * Makes an API key for a process of ours, such as the first one of `npm start`.
+ * @throws AppError `tenant_not_found`, or the tenant has as many as it may
+ */
+export async function issueKey(
+  deps: KeyDeps & { db: Db },
+  { tenantId, ...terms }: KeyTerms & { tenantId: TenantId },
+): Promise<{ id: KeyId; key: string }> {
+  const { key, row } = await draftKey(deps, terms);
+  const made = { row, by: bySystem, maker: "operator" as const, record: null };
+  if (!(await insertKey(deps.db, tenantId, made))) {
+    throw new AppError("tenant_not_found", "There is no such tenant, or it has as many keys as it may.");
+  }
+  return { id: row.id, key };
 }

@@ -1,18 +1,27 @@
 import type { KeyId, TenantId } from "#contract/ids";
+import { type By, bySystem } from "../audit/store.ts";
 import type { Clock } from "../context.ts";
 import type { Db } from "../db/client.ts";
-import { AppError } from "../errors.ts";
+import { notFound } from "../errors.ts";
 import type { Keyring } from "./keyring.ts";
-import { revokeKeyRow } from "./store.ts";
+import { findKey, findTenantOfKey, revokeKeyRow } from "./keys-store.ts";
 
 type Deps = { db: Db; keyring: Keyring; now: Clock };
 
 /**
- * Ends an API key: at once in this isolate, within the cache's five seconds in the others.
- * @throws AppError `not_found` when the tenant has no such key, or it is revoked already.
+ * Ends an API key and the tokens made with it: at once in this isolate, within the cache's five seconds in the others.
+ * To revoke it again changes nothing.
+ * @throws AppError `key_not_found`
  */
-export async function revokeKey(deps: Deps, tenantId: TenantId, keyId: KeyId): Promise<void> {
-  const hash = await revokeKeyRow(deps.db, tenantId, keyId, deps.now());
-  if (hash === undefined) throw new AppError("not_found", "There is no key with this id.");
-  deps.keyring.known.deleteWhere((known) => known.id === keyId);
+export async function revokeKey(deps: Deps, tenantId: TenantId, id: KeyId, by: By = bySystem): Promise<void> {
+  const isRevoked = await revokeKeyRow(deps.db, tenantId, { id, by, nowMs: deps.now() });
+  if (!isRevoked && !(await findKey(deps.db, tenantId, id))) throw notFound("keys");
+  deps.keyring.forget((known) => known.id === id);
+}
+
+/** The same for an operator, whoever's it is. @throws AppError `key_not_found` */
+export async function revokeAnyKey(deps: Deps, id: KeyId, by: By): Promise<void> {
+  const tenantId = await findTenantOfKey(deps.db, id);
+  if (tenantId === undefined) throw notFound("keys");
+  await revokeKey(deps, tenantId, id, by);
 }

@@ -1,7 +1,7 @@
-import { and, eq, gt, inArray, isNull, ne, or, sql } from "drizzle-orm";
+import { and, eq, gt, inArray, isNull, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Scope } from "#contract/api";
 import type { KeyId, TenantId } from "#contract/ids";
-import { type KeyRate, TenantLimits } from "#contract/plan";
+import { type KeyRate, readLimits, type TenantLimits } from "#contract/plan";
 import type { Db } from "../db/client.ts";
 import { keys, tenants } from "../db/schema.ts";
 
@@ -22,10 +22,17 @@ export type FoundKey = {
   /** What restricts the key itself. */
   rate: KeyRate | null;
   templates: string[] | null;
+  monthlyCapMicros: number | null;
 };
 
 /** The one read that has no tenant yet: it finds out whose key this is. */
-export async function findKeyByHash(db: Db, hash: string): Promise<FoundKey | undefined> {
+export const findKeyByHash = (db: Db, hash: string) => findKeyWhere(db, eq(keys.hash, hash));
+
+/** The same, for what a token says of the key that it was made with. */
+export const findKeyById = (db: Db, tenantId: TenantId, keyId: KeyId) =>
+  findKeyWhere(db, and(eq(keys.tenantId, tenantId), eq(keys.id, keyId)));
+
+async function findKeyWhere(db: Db, where: SQL | undefined): Promise<FoundKey | undefined> {
   const rows = await db
     .select({
       id: keys.id,
@@ -41,30 +48,17 @@ export async function findKeyByHash(db: Db, hash: string): Promise<FoundKey | un
       overage: sql<string>`(SELECT sheet->>'overage' FROM tenant_plans WHERE tenant_id = ${tenants.id})`,
       rate: keys.rate,
       templates: keys.templates,
+      monthlyCapMicros: keys.monthlyCapMicros,
     })
     .from(keys)
     .innerJoin(tenants, eq(tenants.id, keys.tenantId))
-    .where(eq(keys.hash, hash));
+    .where(where);
   const row = rows[0];
   if (!row) return undefined;
   const { hasCaps, overage, ...found } = row;
-  const limits = TenantLimits.parse(JSON.parse(row.limits));
+  const limits = readLimits(row.limits);
   const hasQuotas = limits.cpuSecondsPerMonth !== null || limits.memoryGibSecondsPerMonth !== null;
   return { ...found, limits, isUnmetered: hasCaps === 0 && overage === "bill" && !hasQuotas };
-}
-
-export async function insertKey(db: Db, tenantId: TenantId, row: Omit<KeyRow, "tenantId">): Promise<void> {
-  await db.insert(keys).values({ ...row, tenantId });
-}
-
-/** The hash of the key that was revoked now; `undefined` when there was none to revoke. */
-export async function revokeKeyRow(db: Db, tenantId: TenantId, keyId: KeyId, nowMs: number) {
-  const rows = await db
-    .update(keys)
-    .set({ revokedAtMs: nowMs })
-    .where(and(eq(keys.tenantId, tenantId), eq(keys.id, keyId), isNull(keys.revokedAtMs)))
-    .returning({ hash: keys.hash });
-  return rows[0]?.hash;
 }
 
 /** Gives the key of this name these scopes, if it has fewer and still counts. */

@@ -1,4 +1,5 @@
-import { and, desc, eq, gt, lt, or, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, type SQL, sql } from "drizzle-orm";
+import type { AnySQLiteColumn } from "drizzle-orm/sqlite-core";
 import type { TenantId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import type { Position } from "../cursor.ts";
@@ -26,7 +27,7 @@ export async function pageOfRows<Row extends Position>(
   tenantId: TenantId,
   { table, page, select }: { table: Listed; page: Page; select: Select<Row> },
 ): Promise<{ rows: Row[]; next?: Position }> {
-  const order = [desc(table.createdAtMs), desc(table.id)];
+  const order = newestFirst(table);
   const listed = and(
     eq(table.tenantId, tenantId),
     page.state === undefined ? undefined : sql`${table.state} = ${page.state}`,
@@ -50,22 +51,31 @@ export async function pageOfRows<Row extends Position>(
   return { rows: shown, ...(next && { next: { createdAtMs: next.createdAtMs, id: next.id } }) };
 }
 
-/** What follows a position, from new to old. */
-function older({ createdAtMs, id }: Listed, than: Position | undefined): SQL | undefined {
-  if (!than) return undefined;
-  return or(
-    lt(createdAtMs, than.createdAtMs),
-    and(eq(createdAtMs, than.createdAtMs), sql`${id} < ${than.id}`),
-  );
+type Aged = { createdAtMs: AnySQLiteColumn; id: AnySQLiteColumn };
+/** From new to old; the id decides between what was made in the same millisecond. */
+export const newestFirst = ({ createdAtMs, id }: Aged): SQL[] => [desc(createdAtMs), desc(id)];
+
+/** What follows a position in that order. */
+export function older({ createdAtMs, id }: Aged, than: Position | undefined): SQL | undefined {
+  return than && sql`(${createdAtMs}, ${id}) < (${than.createdAtMs}, ${than.id})`;
+}
+
+/** A page and where the next one begins, out of one row more than was asked for. */
+export function cutPage<Row extends Position>(
+  rows: readonly Row[],
+  limit: number,
+): { rows: Row[]; next?: Position } {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  return {
+    rows: shown,
+    ...(rows.length > limit && last && { next: { createdAtMs: last.createdAtMs, id: last.id } }),
+  };
 }
 
 /** What stands before a position in that order, the position included. */
-function notOlder({ createdAtMs, id }: Listed, than: Position | undefined): SQL | undefined {
-  if (!than) return undefined;
-  return or(
-    gt(createdAtMs, than.createdAtMs),
-    and(eq(createdAtMs, than.createdAtMs), sql`${id} >= ${than.id}`),
-  );
+function notOlder({ createdAtMs, id }: Aged, than: Position | undefined): SQL | undefined {
+  return than && sql`(${createdAtMs}, ${id}) >= (${than.createdAtMs}, ${than.id})`;
 }
 
 /** Has every one of these entries. Names are compared as values: a path of JSON would have to be quoted. */

@@ -1,7 +1,8 @@
+import { sql } from "drizzle-orm";
 import { index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { Scope } from "#contract/api";
 import type { KeyId, TenantId } from "#contract/ids";
-import type { KeyRate, Plan, TenantLimits } from "#contract/plan";
+import type { KeyRate, LimitOverrides, Plan } from "#contract/plan";
 
 export const plans = sqliteTable("plans", {
   name: text("name").primaryKey().notNull(),
@@ -17,11 +18,20 @@ export const tenants = sqliteTable(
     createdAtMs: integer("created_at_ms").notNull(),
     suspendedAtMs: integer("suspended_at_ms"),
     plan: text("plan").notNull().default("scale"),
-    overrides: text("overrides", { mode: "json" }).$type<Partial<TenantLimits>>().notNull().default({}),
+    overrides: text("overrides", { mode: "json" }).$type<LimitOverrides>().notNull().default({}),
     monthlyCapMicros: integer("monthly_cap_micros"),
     deletedAtMs: integer("deleted_at_ms"),
+    removalBeganAtMs: integer("removal_began_at_ms"),
+    removedAtMs: integer("removed_at_ms"),
   },
-  (t) => [uniqueIndex("tenants_by_name").on(t.name)],
+  (t) => [
+    uniqueIndex("tenants_by_name").on(t.name),
+    index("tenants_by_age").on(t.createdAtMs, t.id),
+    index("tenants_by_plan").on(t.plan),
+    index("tenants_to_remove")
+      .on(t.deletedAtMs)
+      .where(sql`deleted_at_ms IS NOT NULL AND removed_at_ms IS NULL`),
+  ],
 );
 
 /** Whose a row is. */

@@ -33,6 +33,7 @@ export const hosts = sqliteTable(
     heartbeatAtMs: integer("heartbeat_at_ms"),
     heartbeatSignedAtMs: integer("heartbeat_signed_at_ms"),
     removedAtMs: integer("removed_at_ms"),
+    drainRequestedAtMs: integer("drain_requested_at_ms"),
   },
   (t) => [uniqueIndex("hosts_by_code").on(t.code)],
 );
@@ -85,7 +86,7 @@ export const sandboxes = sqliteTable(
     index("sandboxes_by_tenant").on(t.tenantId, t.createdAtMs, t.id),
     index("sandboxes_by_tenant_state").on(t.tenantId, t.state, t.createdAtMs, t.id),
     index("sandboxes_by_tenant_template").on(t.tenantId, t.template, t.createdAtMs, t.id),
-    index("sandboxes_unended_by_host").on(t.hostId).where(sql`ended_at_ms IS NULL`),
+    index("sandboxes_unended_by_host_age").on(t.hostId, t.createdAtMs, t.id).where(sql`ended_at_ms IS NULL`),
     index("sandboxes_ended").on(t.endedAtMs).where(sql`ended_at_ms IS NOT NULL`),
     index("sandboxes_unended_by_deadline").on(t.expiresAtMs).where(sql`ended_at_ms IS NULL`),
   ],

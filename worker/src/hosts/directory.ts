@@ -3,7 +3,7 @@ import type { HostCode, HostId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import type { Clock, RequestCtx } from "../context.ts";
 import type { Db } from "../db/client.ts";
-import { type HostRow, listHosts } from "./store.ts";
+import { type HostRow, isHostDraining, listHosts } from "./store.ts";
 
 export type Host = {
   id: HostId;
@@ -23,6 +23,7 @@ export type Directory = {
   /** Hosts that may get new work: heard lately, and not draining. */
   placeable: () => Promise<Host[]>;
   noteHost: (row: HostRow) => void;
+  forgetHost: (id: HostId) => void;
   /** Counts a placement before the next heartbeat tells of it, so that isolates do not herd onto the emptiest host. */
   notePlaced: (code: HostCode, placed: { template: string; memoryMiB: number }) => void;
 };
@@ -53,7 +54,8 @@ export function makeDirectory(deps: { db: Db; now: Clock }): Directory {
   }
   function note(row: HostRow): void {
     if (row.url === null || row.heartbeatAtMs === null) return;
-    const { id, code, url, isDraining, cores, freeMemoryMiB, heartbeatAtMs } = row;
+    const { id, code, url, cores, freeMemoryMiB, heartbeatAtMs } = row;
+    const isDraining = isHostDraining(row);
     const pools = row.pools.map((pool) => ({ ...pool }));
     hosts.set(code, { id, code, url, isDraining, cores, freeMemoryMiB, pools, heartbeatAtMs });
   }
@@ -86,6 +88,9 @@ export function makeDirectory(deps: { db: Db; now: Clock }): Directory {
       return [...hosts.values()].filter((host) => !host.isDraining && host.heartbeatAtMs > heardSinceMs);
     },
     noteHost: note,
+    forgetHost(id) {
+      for (const [code, host] of hosts) if (host.id === id) hosts.delete(code);
+    },
     notePlaced(code, placed) {
       const host = hosts.get(code);
       if (!host) return;

@@ -8,6 +8,9 @@ import { hosts } from "../db/schema.ts";
 
 export type HostRow = typeof hosts.$inferSelect;
 
+/** Of its own accord, as it stops, or by its operator's wish. */
+export const isHostDraining = (row: HostRow) => row.isDraining || row.drainRequestedAtMs !== null;
+
 /** More hosts than this need a directory that is not read whole. */
 const hostsMax = 10_000;
 

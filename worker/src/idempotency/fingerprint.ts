@@ -2,7 +2,7 @@ import type { TenantId } from "#contract/ids";
 import { hmac, type LazyKey, toHex } from "../crypto.ts";
 
 export type Asked = {
-  tenantId: TenantId;
+  tenantId: TenantId | "operator";
   method: string;
   path: string;
   /** The `Idempotency-Key` as it was sent. */

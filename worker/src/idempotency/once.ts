@@ -113,7 +113,7 @@ function replay<T>({ status, body }: IdempotencyRow): Made<T> {
   return { status: status ?? 200, result: JSON.parse(body ?? "null") as T, isReplayed: true };
 }
 
-function mismatch(): AppError {
+export function mismatch(): AppError {
   const sentence = "This Idempotency-Key was used for a request with another body. Send a new key.";
   return new AppError("idempotency_mismatch", sentence);
 }

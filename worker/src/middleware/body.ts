@@ -57,8 +57,19 @@ export function openBytes(request: Request, maxBytes: number): FileBody {
   refuseEncoding(request);
   const length = declaredLength(request);
   if ((length ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  // No stream is made for so little: its bytes are read in one go when they are wanted.
+  if (length !== null && length <= limits.signedBodyMaxBytes)
+    return { bytes: () => readBytes(request, maxBytes) };
   if (!request.body) return { stream: new ReadableStream({ start: (c) => c.close() }) };
   return length === null ? { stream: boundStream(request.body, maxBytes) } : { stream: request.body, length };
+}
+
+/**
+ * All of a body that is wanted as bytes.
+ * @throws AppError `payload_too_large`, `request_timeout`
+ */
+export function allOf(body: FileBody, maxBytes: number): Promise<Bytes> {
+  return "bytes" in body ? body.bytes() : inTime(readBounded(body.stream, maxBytes), limits.bodyDeadlineMs);
 }
 
 function declaredLength(request: Request): number | null {

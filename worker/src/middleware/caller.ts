@@ -1,9 +1,9 @@
-import type { Scope } from "#contract/api";
+import type { ApiRow, Scope } from "#contract/api";
 import { authenticate } from "../auth/authenticate.ts";
 import type { Keyring } from "../auth/keyring.ts";
 import type { Clock, Ctx } from "../context.ts";
 import type { Db } from "../db/client.ts";
-import { AppError } from "../errors.ts";
+import { AppError, sandboxNotFound } from "../errors.ts";
 import type { RequestState } from "./state.ts";
 
 type Deps = { db: Db; keyring: Keyring; now: Clock };
@@ -19,11 +19,28 @@ export async function requireCaller(
   scope: Scope,
 ): Promise<Ctx> {
   const key = await authenticate(deps, state.ctx, headers);
-  const { id: keyId, tenantId, scopes, limits, isUnmetered } = key;
-  const caller: Ctx = { ...state.ctx, tenantId, keyId, scopes, limits, isUnmetered };
+  const { requestId, signal, background, note } = state.ctx;
+  const { tenantId, id: keyId, scopes, sandboxId, limits, isUnmetered } = key;
+  const { templates, expiresAtMs, monthlyCapMicros, rate } = key;
+  const restrictions = { templates, expiresAtMs, monthlyCapMicros, rate };
+  const base = { requestId, ...(signal && { signal }), background, note };
+  const caller: Ctx = { ...base, tenantId, keyId, scopes, restrictions, limits, isUnmetered, sandboxId };
   state.caller = caller;
   if (!key.scopes.includes(scope)) {
     throw new AppError("forbidden", `This API key does not have the scope ${scope}.`, { facts: { scope } });
   }
   return caller;
+}
+
+/**
+ * Keeps a sandbox's token to its sandbox. To it, every other one is unknown.
+ * @param id the sandbox's, where the row is about one
+ * @throws AppError `forbidden`, `sandbox_not_found`
+ */
+export function confine(caller: Ctx, row: Pick<ApiRow, "isForKeysOnly">, id: string | undefined): void {
+  if (caller.sandboxId === null) return;
+  if (id === undefined || row.isForKeysOnly) {
+    throw new AppError("forbidden", "The token of a sandbox may not do this; it takes an API key.");
+  }
+  if (id !== caller.sandboxId) throw sandboxNotFound();
 }

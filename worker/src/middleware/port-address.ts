@@ -10,6 +10,8 @@ export type PortAddress =
 
 /** `<port>-<id>`, and the tail that old E2B clients add. */
 const label = /^(\d+)-([a-z0-9]+)(?:-[a-z0-9]+)?$/;
+/** No host name of a port can be written so: those have a dash, and nothing else becomes one when a URL is read. */
+const plainHost = /^https?:\/\/[a-z0-9.]+(?::\d+)?\//;
 const addressOnly = /^(localhost|\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;
 
 /**
@@ -17,6 +19,9 @@ const addressOnly = /^(localhost|\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;
  * localhost, and `sandbox.<domain>`.
  */
 export function portAddressOf(url: string, headers: Headers, domain: string): PortAddress | null {
+  const id = headers.get(routingHeaders.sandboxId);
+  // Nearly all requests; to read a whole URL would be a twentieth of what a short one costs.
+  if (id === null && plainHost.test(url)) return null;
   const { hostname } = new URL(url);
   const first = hostname.endsWith(`.${domain}`) ? hostname.slice(0, -domain.length - 1) : "";
   // A name that begins with a digit and has a dash is meant for a port; the API's own names are not like that.
@@ -24,7 +29,6 @@ export function portAddressOf(url: string, headers: Headers, domain: string): Po
     const [, port = "", id = ""] = label.exec(first) ?? [];
     return addressFrom(id, port, "own");
   }
-  const id = headers.get(routingHeaders.sandboxId);
   if (id === null || !(addressOnly.test(hostname) || first === "sandbox")) return null;
   return addressFrom(id, headers.get(routingHeaders.port) ?? "", "shared");
 }

@@ -10,6 +10,8 @@ refused. Every answer carries \`X-Request-Id\`. Errors are \`application/problem
 const tagDescriptions: Record<string, string> = {
   sandboxes: "Make sandboxes, run commands in them, move files, and end them.",
   runs: "Run code or a command in a sandbox of its own, and keep what came of it.",
+  keys: "API keys: who may call for a tenant, and what.",
+  admin: "What operators may do, with the admin key: tenants, plans and hosts.",
   service: "What anybody may ask of the service itself.",
 };
 
@@ -47,6 +49,11 @@ function write(rows: Record<string, ApiRow>): JsonObject {
     components: {
       securitySchemes: {
         bearer: { type: "http", scheme: "bearer", description: "`Authorization: Bearer <API key>`" },
+        adminKey: {
+          type: "http",
+          scheme: "bearer",
+          description: "`Authorization: Bearer $SANDGATE_ADMIN_KEY`, which is the operator's",
+        },
         apiKey: { type: "apiKey", in: "header", name: "X-API-Key", description: "The same key in a header." },
       },
       headers: {

@@ -10,7 +10,8 @@ export function errorsOf(row: ApiRow): ErrorCode[] {
   const add = (...more: ErrorCode[]) => {
     for (const code of more) codes.add(code);
   };
-  if (row.scope !== null) add("unauthenticated", "forbidden", "unavailable");
+  if (row.scope !== null) add("unauthenticated", "unavailable");
+  if (row.scope !== null && row.scope !== "operator") add("forbidden");
   if (row.scope !== null && row.method !== "get") add("conflict");
   if (row.body) add("invalid_json");
   if (row.body || row.rawBodyMaxBytes !== undefined)

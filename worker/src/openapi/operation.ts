@@ -1,14 +1,11 @@
-import type * as z from "zod";
 import type { ApiRow } from "#contract/api";
 import { type ErrorCode, errorTable, Problem } from "#contract/errors";
 import { eventStreamType } from "#contract/events";
 import { IdempotencyKey } from "#contract/idempotency";
-import { RunId, SandboxId } from "#contract/ids";
 import { Quote } from "#contract/quote";
+import { resourceOf, resources } from "#contract/resources";
 import { errorsByStatus } from "./errors.ts";
 import { asObject, type Json, type JsonObject, type schemaWriter } from "./schemas.ts";
-
-const idsOf: Record<string, z.ZodType> = { sandboxes: SandboxId, runs: RunId };
 
 type Write = ReturnType<typeof schemaWriter>["write"];
 
@@ -22,8 +19,8 @@ export function operationOf(name: string, row: ApiRow, write: Write): JsonObject
     operationId: name,
     tags: [tagOf(row)],
     summary: row.summary,
-    ...(row.scope !== null && { description: `Needs a key with the scope \`${row.scope}\`.` }),
-    security: row.scope === null ? [] : [{ bearer: [] }, { apiKey: [] }],
+    ...(row.scope !== null && { description: needOf(row) }),
+    security: securityOf(row),
     ...(parameters.length > 0 && { parameters }),
     ...(requestBody && { requestBody }),
     responses: {
@@ -40,9 +37,20 @@ export function operationOf(name: string, row: ApiRow, write: Write): JsonObject
   };
 }
 
-/** `/v1/sandboxes/:id/exec` is about sandboxes, what is outside of `/v1` about the service. */
-export function tagOf(row: Pick<ApiRow, "path">): string {
-  return /^\/v1\/([a-z-]+)/.exec(row.path)?.[1] ?? "service";
+function needOf(row: ApiRow): string {
+  if (row.scope === "operator") return "Needs the admin key.";
+  const tokens = row.isForKeysOnly ? " The token of a sandbox will not do." : "";
+  return `Needs a key with the scope \`${row.scope}\`.${tokens}`;
+}
+
+function securityOf({ scope }: ApiRow): JsonObject[] {
+  if (scope === null) return [];
+  return scope === "operator" ? [{ adminKey: [] }] : [{ bearer: [] }, { apiKey: [] }];
+}
+
+/** `/v1/sandboxes/:id/exec` is about sandboxes, `/admin/v1` for operators, what is outside of both about the service. */
+export function tagOf({ path }: Pick<ApiRow, "path">): string {
+  return path.startsWith("/admin/") ? "admin" : (/^\/v1\/([a-z-]+)/.exec(path)?.[1] ?? "service");
 }
 
 function parametersOf(row: ApiRow, write: Write): JsonObject[] {
@@ -50,9 +58,9 @@ function parametersOf(row: ApiRow, write: Write): JsonObject[] {
     name,
     in: "path",
     required: true,
-    ...(name === "id" && { description: `Which of the ${tagOf(row)}.` }),
-    // Ids without a schema in this table are texts until they have one.
-    schema: schemaOfId(name === "id" ? idsOf[tagOf(row)] : undefined, write),
+    ...(name === "id" && { description: `Which of the ${resourceOf(row.path)}.` }),
+    // Other ids are texts until they have a schema.
+    schema: name === "id" ? schemaOfId(row, write) : { type: "string" },
   }));
   const inHeader: JsonObject[] = row.isIdempotent
     ? [
@@ -60,8 +68,7 @@ function parametersOf(row: ApiRow, write: Write): JsonObject[] {
           name: "Idempotency-Key",
           in: "header",
           required: false,
-          description:
-            "Sent again with the same key and body within 24 hours, the request makes nothing new.",
+          description: `Sent again with the same key and body within 24 hours, the request makes nothing new${row.errors.includes("already_created") ? " and is told so: what is secret is shown once" : ""}.`,
           schema: write(IdempotencyKey, "input"),
         },
       ]
@@ -83,8 +90,10 @@ function parametersOf(row: ApiRow, write: Write): JsonObject[] {
   return [...inPath, ...inHeader, ...inQuery];
 }
 
-const schemaOfId = (id: z.ZodType | undefined, write: Write) =>
-  id ? write(id, "input") : { type: "string" };
+function schemaOfId({ path }: ApiRow, write: Write): JsonObject {
+  const resource = resourceOf(path);
+  return resource ? write(resources[resource].id, "input") : { type: "string" };
+}
 
 function requestBodyOf(row: ApiRow, write: Write): JsonObject | undefined {
   if (row.rawBodyMaxBytes !== undefined) {

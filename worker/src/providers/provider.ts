@@ -35,7 +35,7 @@ export type StreamWish = { cancelOnDisconnect: boolean };
 export type FileContent = {
   status: 200 | 206 | 304;
   /** The bytes that are sent; none with 304, or when only the facts were asked for. */
-  stream: ReadableStream<Uint8Array> | null;
+  body: Bytes | ReadableStream<Uint8Array> | null;
   /** Of the bytes that are sent, or would be. */
   length: number;
   mode: string;
@@ -47,7 +47,10 @@ export type FileContent = {
 export const readHeaders = ["range", "if-range", "if-none-match", "if-modified-since"] as const;
 export type ReadWish = { headOnly: boolean; headers: Partial<Record<(typeof readHeaders)[number], string>> };
 /** `length` is what its sender declared, where the server that took it holds the sender to that. */
-export type FileBody = { stream: ReadableStream<Uint8Array>; length?: number };
+export type FileBody =
+  | { stream: ReadableStream<Uint8Array>; length?: number }
+  /** A short one, which arrives when it is asked for. */
+  | { bytes: () => Promise<Bytes> };
 export type ProcessInput = { bytes: Bytes; isLast: boolean };
 export type ArchiveWish = { path: string; isGzip: boolean };
 

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { KeyId, TenantId } from "#contract/ids";
-import { PriceSheet, TenantLimits } from "#contract/plan";
+import { PriceSheet, readLimits, type TenantLimits } from "#contract/plan";
 import type { Quantities } from "#contract/usage";
 import type { Db } from "../db/client.ts";
 import { dayOf, monthOf } from "./month.ts";
@@ -70,7 +70,7 @@ function factsOf(row: Row): Facts {
   const quantities = (prefix: string) => ofEach(({ column }) => amount(`${prefix}${column}`));
   return {
     isSuspended: row.closed_at_ms !== null,
-    limits: TenantLimits.parse(JSON.parse(row.l)),
+    limits: readLimits(row.l),
     sheet: PriceSheet.parse(JSON.parse(row.s)),
     slots: amount("slots"),
     createsToday: amount("creates"),

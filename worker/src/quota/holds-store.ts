@@ -81,8 +81,8 @@ export function settleStatement(db: Db, which: SQL, nowMs: number): Statement {
 const orphansPerSweep = 500;
 
 /**
- * Settles open holds whose sandbox or run has no row any more, a bounded number at a time: only a deletion by hand
- * leaves such. Returns how many.
+ * Settles open holds past their deadline that no sandbox and no queued run stands behind, a bounded number at a time:
+ * those of runs that were ended with all of their tenant's, or rows that were deleted by hand. Returns how many.
  */
 export async function settleOrphans(db: Db, times: { overdueBeforeMs: number; nowMs: number }) {
   const orphans = sql`sandbox_id IN (

@@ -79,10 +79,10 @@ function curlOf(path: string, method: string, operation: JsonObject): string {
   const address = `$SANDGATE_URL${path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => `$${name.toUpperCase()}`)}`;
   const content = asObject(asObject(operation.requestBody).content);
   const json = asObject(content["application/json"]).example;
-  const isOpen = Array.isArray(operation.security) && operation.security.length === 0;
+  const key = keyNameOf(operation);
   const lines = [
     `curl ${method === "get" ? "" : `-X ${method.toUpperCase()} `}"${address}${query.length > 0 ? `?${query.join("&")}` : ""}"`,
-    ...(isOpen ? [] : ['-H "Authorization: Bearer $SANDGATE_API_KEY"']),
+    ...(key === null ? [] : [`-H "Authorization: Bearer $${key}"`]),
     ...(json === undefined
       ? []
       : ['-H "Content-Type: application/json"', `-d ${inQuotes(JSON.stringify(json))}`]),
@@ -91,4 +91,11 @@ function curlOf(path: string, method: string, operation: JsonObject): string {
       : ['-H "Content-Type: application/octet-stream"', "--data-binary @hello.txt"]),
   ];
   return lines.join(" \\\n  ");
+}
+
+/** Which variable of `dev.env` lets the caller in. */
+function keyNameOf({ security }: JsonObject): string | null {
+  const [first] = Array.isArray(security) ? security : [];
+  if (first === undefined) return null;
+  return "adminKey" in asObject(first) ? "SANDGATE_ADMIN_KEY" : "SANDGATE_API_KEY";
 }

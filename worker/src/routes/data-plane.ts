@@ -1,12 +1,13 @@
 import { hostCodeOf, type KeyId, type SandboxId } from "#contract/ids";
 import { portCaller, trafficTokenHeaders } from "#contract/ports";
+import { tokenPattern } from "#contract/token";
 import type { Keyring } from "../auth/keyring.ts";
-import type { Clock, Ctx, RequestCtx } from "../context.ts";
+import type { Clock, RequestCtx } from "../context.ts";
 import type { LazyKey } from "../crypto.ts";
 import type { Db } from "../db/client.ts";
 import { AppError, sandboxNotFound, toAppError, toProblem } from "../errors.ts";
 import type { Directory } from "../hosts/directory.ts";
-import { requireCaller } from "../middleware/caller.ts";
+import { confine, requireCaller } from "../middleware/caller.ts";
 import { type PortAddress, portAddressOf } from "../middleware/port-address.ts";
 import type { HonoContext, RequestState } from "../middleware/state.ts";
 import type { PortPlace } from "../providers/provider.ts";
@@ -56,22 +57,19 @@ async function serve(deps: Deps, state: RequestState, target: Target, request: R
   return sendToPort(deps, state.ctx, place, wish);
 }
 
-const ourKey = /^(?:bearer )?(e2b_[0-9a-f]{40})$/i;
+const ours = new RegExp(`^(?:bearer )?(e2b_[0-9a-f]{40}|${tokenPattern.source})$`, "i");
 
-/** A key, or the sandbox's token, or nothing; a wrong one is refused, since it was meant to open something. */
+/** A key, or a token of the sandbox, or nothing; a wrong one is refused, since it was meant to open something. */
 async function callerOf(deps: Deps, state: RequestState, id: SandboxId, headers: Headers): Promise<Caller> {
   const keys = ["authorization", "x-api-key"].flatMap(
-    (name) => ourKey.exec(headers.get(name) ?? "")?.[1] ?? [],
+    (name) => ours.exec(headers.get(name) ?? "")?.[1] ?? [],
   );
   const [key] = keys;
   if (key !== undefined) {
-    const { tenantId, keyId }: Ctx = await requireCaller(
-      deps,
-      state,
-      new Headers({ authorization: `Bearer ${key}` }),
-      "exec",
-    );
-    return { tenantId, keyId };
+    const shown = new Headers({ authorization: `Bearer ${key}` });
+    const caller = await requireCaller(deps, state, shown, "exec");
+    confine(caller, {}, id);
+    return { tenantId: caller.tenantId, keyId: caller.keyId };
   }
   const token = trafficTokenHeaders.map((name) => headers.get(name)).find((sent) => sent !== null);
   if (token === undefined || token === null) return { tenantId: portCaller.anyone, keyId: null };

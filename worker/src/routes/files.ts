@@ -56,7 +56,7 @@ export function mountFiles(app: App, deps: Deps): void {
 }
 
 function fileAnswer(file: FileContent): Response {
-  return new Response(file.stream, {
+  return new Response(file.body, {
     status: file.status,
     headers: {
       ...tenantBytes,

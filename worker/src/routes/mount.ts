@@ -2,17 +2,18 @@ import type { Hono } from "hono";
 import type * as z from "zod";
 import { type ApiName, type ApiRow, api } from "#contract/api";
 import { IdempotencyKey, idempotencyKeyHeader, replayedHeader } from "#contract/idempotency";
-import { RunId, SandboxId } from "#contract/ids";
+import { type Resource, resourceOf, resources } from "#contract/resources";
 import type { Keyring } from "../auth/keyring.ts";
 import type { Clock, Ctx, RequestCtx } from "../context.ts";
 import type { Db } from "../db/client.ts";
-import { AppError, runNotFound, sandboxNotFound } from "../errors.ts";
+import { AppError, notFound } from "../errors.ts";
 import type { Made } from "../idempotency/once.ts";
 import { openBytes, readJson } from "../middleware/body.ts";
-import { requireCaller } from "../middleware/caller.ts";
+import { confine, requireCaller } from "../middleware/caller.ts";
+import { requireOperator } from "../middleware/operator.ts";
 import { answerProblem } from "../middleware/problem.ts";
 import { invalid, parseQuery, parseWith, withMetadata } from "../middleware/query.ts";
-import type { HonoContext, HonoEnv } from "../middleware/state.ts";
+import type { HonoContext, HonoEnv, RequestState } from "../middleware/state.ts";
 import type { FileBody } from "../providers/provider.ts";
 
 export type App = Hono<HonoEnv>;
@@ -20,20 +21,20 @@ export type MountDeps = {
   db: Db;
   keyring: Keyring;
   now: Clock;
+  adminKey: string;
   /** Checks every result against its row; off in production, where it would only cost time. */
   isCheckingResults: boolean;
 };
 
 type Row<N extends ApiName> = (typeof api)[N];
 type Parsed<R, K extends string> = R extends Record<K, infer S extends z.ZodType> ? z.output<S> : undefined;
+type IdIn<Path> = Path extends `${string}/v1/${infer R extends Resource}/:id${string}`
+  ? z.output<(typeof resources)[R]["id"]>
+  : undefined;
 /** What a handler gets, all of it read off its row. */
 export type Input<N extends ApiName> = {
-  ctx: Row<N>["scope"] extends null ? RequestCtx : Ctx;
-  id: Row<N>["path"] extends `/v1/runs/:id${string}`
-    ? RunId
-    : Row<N>["path"] extends `${string}:id${string}`
-      ? SandboxId
-      : undefined;
+  ctx: Row<N>["scope"] extends null | "operator" ? RequestCtx : Ctx;
+  id: IdIn<Row<N>["path"]>;
   query: Parsed<Row<N>, "query">;
   body: Row<N> extends { rawBodyMaxBytes: number } ? FileBody : Parsed<Row<N>, "body">;
   /** For `once`, on rows that make something. */
@@ -81,9 +82,10 @@ export function mount<N extends ApiName>(app: App, deps: MountDeps, name: N, han
 async function inputOf(deps: MountDeps, row: ApiRow, c: HonoContext): Promise<AnyInput> {
   const state = c.get("state");
   const request = c.req.raw;
-  const ctx = row.scope === null ? state.ctx : await requireCaller(deps, state, request.headers, row.scope);
+  const ctx = await admit(deps, row, state, request.headers);
   const authenticatedAtMs = deps.now();
   const id = row.path.includes("/:id") ? idOf(row, c) : undefined;
+  if (state.caller) confine(state.caller, row, id);
   const query = row.isProxy ? undefined : queryOf(row, request.url);
   // Before the body, which is the dearer one to read.
   const key = row.isIdempotent ? keyOf(request.headers) : null;
@@ -96,6 +98,19 @@ async function inputOf(deps: MountDeps, row: ApiRow, c: HonoContext): Promise<An
   return { ctx, id, query, body, asked, request, params: c.req.param() };
 }
 
+/** Whoever the row is for. An operator has no tenant, and a tenant's key is nothing to an operator's row. */
+async function admit(
+  deps: MountDeps,
+  { scope }: ApiRow,
+  state: RequestState,
+  headers: Headers,
+): Promise<RequestCtx> {
+  if (scope === null) return state.ctx;
+  if (scope !== "operator") return requireCaller(deps, state, headers, scope);
+  await requireOperator(deps.adminKey, headers);
+  return state.ctx;
+}
+
 function keyOf(headers: Headers): string | null {
   const sent = headers.get(idempotencyKeyHeader);
   if (sent === null) return null;
@@ -105,11 +120,13 @@ function keyOf(headers: Headers): string | null {
 }
 
 /** @throws AppError not found: an id that cannot be one is an id that nobody has. */
-export function idOf(row: Pick<ApiRow, "path">, c: HonoContext): SandboxId | RunId {
-  const isRun = row.path.startsWith("/v1/runs/");
-  const id = (isRun ? RunId : SandboxId).safeParse(c.req.param("id"));
-  if (!id.success) throw isRun ? runNotFound() : sandboxNotFound();
-  c.get("state").facts[isRun ? "runId" : "sandboxId"] = id.data;
+export function idOf(row: Pick<ApiRow, "path">, c: HonoContext): string {
+  const resource = resourceOf(row.path);
+  if (resource === undefined)
+    throw new Error(`The contract does not say what :id stands for in ${row.path}.`);
+  const id = resources[resource].id.safeParse(c.req.param("id"));
+  if (!id.success) throw notFound(resource);
+  c.get("state").facts[resources[resource].fact] = id.data;
   return id.data;
 }
 

@@ -1,5 +1,5 @@
 import { limits } from "#contract/limits";
-import { inTime, readBounded } from "../bytes.ts";
+import { allOf } from "../middleware/body.ts";
 import {
   followSandboxProcess,
   getSandboxProcess,
@@ -27,7 +27,7 @@ export function mountProcesses(app: App, deps: MountDeps & ProcessDeps): void {
     return eventsAnswer(await followSandboxProcess(deps, ctx, id, { name: nameIn(params), after }));
   });
   mount(app, deps, "writeInput", async ({ ctx, id, query, body, params }) => {
-    const bytes = await inTime(readBounded(body.stream, limits.stdinMaxBytes), limits.bodyDeadlineMs);
+    const bytes = await allOf(body, limits.stdinMaxBytes);
     return writeSandboxInput(deps, ctx, id, { name: nameIn(params), bytes, isLast: query.close === "true" });
   });
   mount(app, deps, "createSession", ({ ctx, id, body }) => createSandboxSession(deps, ctx, id, body));

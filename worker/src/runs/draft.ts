@@ -7,7 +7,7 @@ import type { Directory } from "../hosts/directory.ts";
 import type { Admission } from "../quota/admit-store.ts";
 import type { Size } from "../quota/ask.ts";
 import { checkCeilings } from "../quota/ceilings.ts";
-import { defaultTemplate, type DraftDeps as SandboxDraftDeps, sizeOf } from "../sandboxes/draft.ts";
+import { type DraftDeps as SandboxDraftDeps, sizeOf, templateFor } from "../sandboxes/draft.ts";
 import type { NewRun } from "./store.ts";
 
 export type DraftDeps = SandboxDraftDeps & { directory: Directory; randomBytes: RandomBytes };
@@ -29,10 +29,10 @@ type RunDraft = { run: NewRun; size: Size; diskMiB: number; admission: Admission
 /**
  * What is asked for, with all that was left open filled in, and what its sandbox will need. How long a sandbox of a plan
  * may live does not shorten runs, which have a bound of their own.
- * @throws AppError `template_not_found`, `limit_exceeded`, `no_capacity`
+ * @throws AppError `template_not_found`, `forbidden`, `limit_exceeded`, `no_capacity`
  */
 export async function draftOf(deps: DraftDeps, ctx: Ctx, input: CreateRun): Promise<RunDraft> {
-  const template = await deps.catalog.resolve(input.template ?? defaultTemplate);
+  const template = await templateFor(deps.catalog, ctx, input.template);
   const size = sizeOf(deps, ctx, input, template);
   checkCeilings(ctx.limits, size);
   if ((await deps.directory.placeable()).length === 0) {

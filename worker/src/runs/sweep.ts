@@ -1,4 +1,4 @@
-import { bySystem } from "../audit/by.ts";
+import { bySystem } from "../audit/store.ts";
 import type { Clock } from "../context.ts";
 import type { Db } from "../db/client.ts";
 import { endOfSilence } from "./outcome.ts";

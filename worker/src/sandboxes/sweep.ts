@@ -1,6 +1,6 @@
 import { limits } from "#contract/limits";
 import type { EndReason } from "#contract/sandbox";
-import { bySystem } from "../audit/by.ts";
+import { bySystem } from "../audit/store.ts";
 import type { Clock } from "../context.ts";
 import type { Db } from "../db/client.ts";
 import { settleOrphans } from "../quota/holds-store.ts";

@@ -4,18 +4,19 @@ import { type CgroupLimits, keepLimits, writeLimits } from "../../cgroup/limits.
 import { oomKills } from "../../cgroup/oom.ts";
 import { type CgroupPaths, cgroupPathsOf } from "../../cgroup/paths.ts";
 import { reclaim } from "../../cgroup/reclaim.ts";
-import { readUsage, type Usage } from "../../cgroup/usage.ts";
+import { readUsage } from "../../cgroup/usage.ts";
 import { type Engine, EngineError } from "../../engine/request.ts";
 import type { Finding } from "../../preflight/finding.ts";
 import { inspectMember } from "../../preflight/member.ts";
-import { SandboxdError } from "../../sandboxd/error.ts";
 import { listenForSandboxd } from "../../sandboxd/listen.ts";
 import type { UidClaims } from "../../uids/claim.ts";
+import { readWorkspaceUsage } from "../../workspaces/usage.ts";
 import type { WorkspaceMount, Workspaces } from "../../workspaces/workspaces.ts";
-import type { Expectation, FoundMember, Member, MemberSpec, Runtime } from "../runtime.ts";
+import type { Expectation, FoundMember, Member, MemberSpec, Runtime, Usage } from "../runtime.ts";
 import { containerConfig, label, type Slot } from "./container.ts";
 import type { MemberFolders } from "./folder.ts";
 import type { Architecture } from "./seccomp.ts";
+import { within } from "./within.ts";
 
 const engineDeadlineMs = 30_000;
 const dialDeadlineMs = 15_000;
@@ -224,7 +225,9 @@ export class DockerRuntime implements Runtime {
   }
 
   usage({ handle }: Pick<Member, "handle">): Usage {
-    return readUsage(this.#runningOf(handle).cgroup);
+    const { pid, cgroup } = this.#runningOf(handle);
+    // The control group comes last: while it is there, so was the process whose number is used before.
+    return { workspace: readWorkspaceUsage(pid), ...readUsage(cgroup) };
   }
 
   async inspect({ handle }: Pick<Member, "handle">, limits: CgroupLimits): Promise<Finding[]> {
@@ -237,15 +240,4 @@ export class DockerRuntime implements Runtime {
     this.#options.uids.sweep(alive);
     await this.#options.workspaces.sweep(alive);
   }
-}
-
-async function within<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new SandboxdError("deadline", "sandboxd did not dial in time.")),
-      deadlineMs,
-    );
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

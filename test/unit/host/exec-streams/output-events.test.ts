@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { limits } from "#contract/limits";
-import { OutputEvents } from "#host/exec-streams/output-events";
+import { OutputEvents, outputText } from "#host/exec-streams/output-events";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -14,7 +14,9 @@ type Emitted = { kind: string; data: string; encoding: "utf8" | "base64" };
 
 function recorded(encoding?: "utf8" | "base64") {
   const emitted: Emitted[] = [];
-  const events = new OutputEvents(encoding, (kind, text) => emitted.push({ kind, ...text }));
+  const events = new OutputEvents(encoding, (kind, bytes) =>
+    emitted.push({ kind, ...outputText(bytes, encoding) }),
+  );
   return { emitted, events };
 }
 const bytesOf = (emitted: Emitted[], kind: string) =>

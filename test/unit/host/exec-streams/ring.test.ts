@@ -3,6 +3,7 @@ import { keepAliveComment } from "#contract/events";
 import { newExecId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import { eventBody } from "#host/exec-streams/body";
+import { outputText } from "#host/exec-streams/output-events";
 import { ExecStreams } from "#host/exec-streams/streams";
 import { collect, eventsOf } from "../../../support/events.ts";
 
@@ -11,9 +12,9 @@ const exit = { exitCode: 0 };
 
 function opened(streams = new ExecStreams(), of = owner) {
   let abandoned = 0;
-  const stream = streams.open(of, newExecId(), () => abandoned++);
+  const stream = streams.open(of, newExecId(), { onAbandoned: () => abandoned++ });
   const print = (text: string) =>
-    stream.ring.append("stdout", (seq) => ({ seq, data: text, encoding: "utf8" }));
+    stream.ring.appendOutput("stdout", Buffer.from(text), (bytes) => outputText(bytes, undefined));
   return { ...stream, stream, streams, print, abandoned: () => abandoned };
 }
 const read = (ring: ReturnType<typeof opened>["ring"], after = 0) =>
@@ -23,15 +24,49 @@ const events = async (body: ReadableStream<Uint8Array>) =>
 
 test("a reader gets what there is, what comes, and the end", async () => {
   const { ring, print } = opened();
-  print("a");
+  print("one");
   const seen = events(read(ring));
   await Promise.resolve();
-  print("b");
+  print("two!");
   ring.end("exit", exit);
-  expect(await seen).toEqual(["1 stdout", "2 stdout", "3 exit"]);
-  expect(await events(read(ring, 1))).toEqual(["2 stdout", "3 exit"]);
-  expect(await events(read(ring, 3))).toEqual(["3 exit"]);
-  expect(await events(read(ring, 10 ** 15))).toEqual(["3 exit"]);
+  expect(await seen).toEqual(["3 stdout", "7 stdout", "8 exit"]);
+  expect(await events(read(ring, 3))).toEqual(["7 stdout", "8 exit"]);
+  expect(await events(read(ring, 8))).toEqual(["8 exit"]);
+  expect(await events(read(ring, 10 ** 15))).toEqual(["8 exit"]);
+});
+
+test("a reader may go on from inside an event, and gets the rest of it", async () => {
+  const { ring, print } = opened();
+  print("one");
+  print("two");
+  ring.end("exit", exit);
+  const { events: rest, stdout } = await collect(eventsOf(read(ring, 4)));
+  expect(rest.map(({ id, event }) => `${id} ${event}`)).toEqual(["6 stdout", "7 exit"]);
+  expect(String(stdout)).toBe("wo");
+});
+
+test("a stream of a former host goes on under its numbers; what is gone is a gap", async () => {
+  const streams = new ExecStreams();
+  const { ring } = streams.open(owner, newExecId(), { onAbandoned: () => undefined, startSeq: 1_000 });
+  ring.appendOutput("stderr", Buffer.from("late"), (bytes) => outputText(bytes, undefined));
+  ring.skip(50);
+  ring.end("exit", exit);
+  const { events: all } = await collect(eventsOf(read(ring, 10)));
+  expect(all.map(({ id, event }) => `${id} ${event}`)).toEqual(["1000 gap", "1004 stderr", "1055 exit"]);
+  expect(JSON.parse(all[0]?.data ?? "")).toEqual({ fromSeq: 11, toSeq: 1_000 });
+  expect(await events(read(ring, 1_004))).toEqual(["1055 exit"]);
+});
+
+test("what can be read no more is told of, once", () => {
+  let forgotten = 0;
+  const streams = new ExecStreams();
+  const stream = streams.open(owner, newExecId(), {
+    onAbandoned: () => undefined,
+    onForgotten: () => forgotten++,
+  });
+  streams.forget(stream);
+  streams.forget(stream);
+  expect(forgotten).toBe(1);
 });
 
 test("what nobody read is dropped oldest first, and said", async () => {
@@ -43,8 +78,10 @@ test("what nobody read is dropped oldest first, and said", async () => {
   expect(all.events[0]?.event).toBe("gap");
   const { fromSeq, toSeq } = JSON.parse(all.events[0]?.data ?? "");
   expect(fromSeq).toBe(1);
-  expect(all.events[1]?.id).toBe(String(toSeq + 1));
-  expect(all.events.at(-1)).toMatchObject({ id: "31", event: "exit" });
+  expect(all.events[1]?.id).toBe(String(toSeq + limits.outputEventMaxBytes));
+  const printedBytes = 30 * limits.outputEventMaxBytes;
+  expect(toSeq + all.stdout.length).toBe(printedBytes);
+  expect(all.events.at(-1)).toMatchObject({ id: String(printedBytes + 1), event: "exit" });
 });
 
 test("a reader who is behind stops the producer; reading on, or leaving, lets it go", async () => {

@@ -2,7 +2,7 @@ import * as z from "zod";
 import type { ErrorCode } from "#contract/errors";
 import { limits } from "#contract/limits";
 import { EndReason } from "#contract/sandbox";
-import { readBounded } from "../../bytes.ts";
+import { bytesIn, readBounded } from "../../bytes.ts";
 import { AppError } from "../../errors.ts";
 
 /** What a host may say to a caller, in our words: a host's own text can hold paths and names of its machine. */
@@ -59,6 +59,7 @@ const HostProblem = z.object({
     .optional(),
 });
 
+const decoder = new TextDecoder();
 const problemMaxBytes = 64 * 1024;
 /** Two outputs of the longest kind, each byte escaped as JSON at worst. */
 const answerMaxBytes = 16 * limits.execOutputMaxBytes;
@@ -113,9 +114,11 @@ export function lost(cause: unknown): AppError {
 const isPassedOn = (code: string): code is keyof typeof passedOn => Object.hasOwn(passedOn, code);
 
 async function boundedText(response: Response, maxBytes: number): Promise<string> {
+  const bytes = bytesIn(response);
+  if (bytes && bytes.byteLength <= maxBytes) return decoder.decode(bytes);
   if (Number(response.headers.get("content-length") ?? Number.NaN) <= maxBytes) return response.text();
   if (!response.body) return "";
-  return new TextDecoder().decode(await readBounded(response.body, maxBytes));
+  return decoder.decode(await readBounded(response.body, maxBytes));
 }
 
 function jsonOf(text: string): unknown {

@@ -1,7 +1,7 @@
 import { EntryPage, WrittenFile } from "#contract/files";
 import { limits } from "#contract/limits";
 import { absolutePath } from "#contract/text";
-import { inTime, readOrStream } from "../../bytes.ts";
+import { type Bytes, bytesIn, inTime, readOrStream } from "../../bytes.ts";
 import { AppError } from "../../errors.ts";
 import type { ArchiveWish, Call, FileBody, FileContent, Files, Place } from "../provider.ts";
 import { accepted, dropped, parseAnswer, refusalOf } from "./answers.ts";
@@ -74,15 +74,19 @@ function request(place: Place, call: Call, method: HostRequest["method"], rest: 
 
 /** A long body of a known length is handed on untouched: workerd then moves its bytes without waking any script. */
 async function upload(place: Place, call: Call, rest: string, body: FileBody): Promise<HostRequest> {
-  const { stream, length } = body;
+  const length = "bytes" in body ? undefined : body.length;
   const isLong = length !== undefined && length > limits.signedBodyMaxBytes;
-  const content = isLong
-    ? stream
-    : await inTime(readOrStream(stream, limits.signedBodyMaxBytes), limits.bodyDeadlineMs);
+  const content = isLong && "stream" in body ? body.stream : await shortOf(body);
   return {
     ...request(place, call, "PUT", rest),
     body: { content, type: "application/octet-stream", ...(isLong && { length }) },
   };
+}
+
+/** The bytes of a body that turns out to be short, else a stream of them all. */
+function shortOf(body: FileBody): Promise<Bytes | ReadableStream<Uint8Array>> {
+  if ("bytes" in body) return body.bytes();
+  return inTime(readOrStream(body.stream, limits.signedBodyMaxBytes), limits.bodyDeadlineMs);
 }
 
 async function fileContentOf(response: Response, headOnly: boolean): Promise<FileContent> {
@@ -100,7 +104,7 @@ async function fileContentOf(response: Response, headOnly: boolean): Promise<Fil
   }
   return {
     status,
-    stream: headOnly || status === 304 ? null : (response.body ?? empty()),
+    body: headOnly || status === 304 ? null : (bytesIn(response) ?? response.body ?? empty()),
     length,
     mode,
     etag: header("etag"),
