@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import type { PriceSheet } from "#contract/plan";
 import { costMicros, priceOf, unitsPerPrice } from "#contract/price";
 import { type Quantities, quantityNames } from "#contract/usage";
-import { addUp, billOf, includedQuantities, listMicros } from "#worker/usage/bill";
+import { includedOf } from "#worker/quota/units";
+import { addUp, billOf, listMicros } from "#worker/usage/bill";
 import { groupParts } from "#worker/usage/group";
 
 const amounts = (max: number): fc.Arbitrary<Quantities> => {
@@ -39,7 +40,7 @@ const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => tota
 test("a bill is what goes past the included amounts at its price, each unit rounded down once", () => {
   fc.assert(
     fc.property(amounts(1_000_000_000), sheets, (used, sheet) => {
-      const free = includedQuantities(sheet.included);
+      const free = includedOf(sheet);
       let model = 0n;
       for (const unit of quantityNames) {
         const past = BigInt(Math.max(0, used[unit] - free[unit]));
@@ -62,7 +63,7 @@ test("what is used after it was admitted under a cap is billed at no more than t
   const step: fc.Arbitrary<Step> = fc.record({ needed: amounts(100_000_000), shares: amounts(1_000) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 20 }), sheets, fc.nat(200_000), (steps, sheet, cap) => {
-      const free = includedQuantities(sheet.included);
+      const free = includedOf(sheet);
       const past = (all: Quantities) => {
         const over = { ...all };
         for (const unit of quantityNames) over[unit] = Math.max(0, all[unit] - free[unit]);

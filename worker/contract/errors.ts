@@ -6,7 +6,13 @@ export const errorTable = {
   invalid_json: { status: 400, retryable: false, title: "The body is not valid JSON" },
   path_refused: { status: 400, retryable: false, title: "The path cannot be used" },
   unauthenticated: { status: 401, retryable: false, title: "A valid API key is needed" },
+  budget_exceeded: { status: 402, retryable: false, title: "A budget has no room for it" },
   forbidden: { status: 403, retryable: false, title: "The API key may not do this" },
+  limit_exceeded: {
+    status: 403,
+    retryable: false,
+    title: "The plan has no sandbox of this size or lifetime",
+  },
   file_permission_denied: { status: 403, retryable: false, title: "The sandbox user may not do this" },
   not_found: { status: 404, retryable: false, title: "There is nothing at this address" },
   sandbox_not_found: { status: 404, retryable: false, title: "There is no such sandbox" },

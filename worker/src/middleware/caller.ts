@@ -23,11 +23,11 @@ export async function requireCaller(
 ): Promise<Ctx> {
   const key = await authenticate(deps, state.ctx, headers);
   const { requestId, signal, background, note } = state.ctx;
-  const { tenantId, id: keyId, scopes, sandboxId, limits } = key;
+  const { tenantId, id: keyId, scopes, sandboxId, limits, isUnmetered } = key;
   const { templates, expiresAtMs, monthlyCapMicros, rate } = key;
   const restrictions = { templates, expiresAtMs, monthlyCapMicros, rate };
   const base = { requestId, ...(signal && { signal }), background, note };
-  const caller: Ctx = { ...base, tenantId, keyId, scopes, restrictions, sandboxId, limits };
+  const caller: Ctx = { ...base, tenantId, keyId, scopes, restrictions, limits, isUnmetered, sandboxId };
   state.caller = caller;
   if (key.sandboxId !== null) state.facts.isByToken = true;
   await limitRate(deps, state, key, row);

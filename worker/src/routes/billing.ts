@@ -1,4 +1,5 @@
 import { csvType, type Statement } from "#contract/statement";
+import { quotaReport } from "../quota/report.ts";
 import { toCsv } from "../usage/csv.ts";
 import { getStatement, listStatements } from "../usage/statement.ts";
 import { usageSummary } from "../usage/summary.ts";
@@ -8,6 +9,7 @@ type Deps = MountDeps & Parameters<typeof getStatement>[0];
 
 export function mountBilling(app: App, deps: Deps): void {
   mount(app, deps, "getUsage", ({ ctx, query }) => usageSummary(deps, ctx, query));
+  mount(app, deps, "getQuota", ({ ctx }) => quotaReport(deps, ctx));
   mount(app, deps, "listStatements", ({ ctx }) => listStatements(deps, ctx));
   mount(app, deps, "getStatement", async ({ ctx, params, query, request }) => {
     const statement = await getStatement(deps, ctx, params.month ?? "");

@@ -52,7 +52,7 @@ export type Answer<N extends ApiName> =
   Row<N> extends { result: infer S extends z.ZodType }
     ? Promise<
         | (Row<N> extends { isIdempotent: true } ? Made<z.output<S>> : z.output<S>)
-        | (Row<N> extends { orStream: true } | { orCsv: true } ? Response : never)
+        | (Row<N> extends { orStream: true } | { orCsv: true } | { orQuote: true } ? Response : never)
       >
     : Row<N>["status"] extends 204
       ? Promise<void>

@@ -48,6 +48,7 @@ const isOver = sql`ended_at_ms IS NOT NULL
 const goes: readonly (readonly [table: string, condition: SQL])[] = [
   ["idempotency", sql`TRUE`],
   ["runs", sql`ended_at_ms IS NOT NULL`],
+  ["stored_output", sql`TRUE`],
   ["sandboxes", isOver],
   ["reservations", sql`released_at_ms IS NOT NULL`],
   ["holds", sql`settled_at_ms IS NOT NULL`],
@@ -59,7 +60,13 @@ const goes: readonly (readonly [table: string, condition: SQL])[] = [
   ["keys", sql`TRUE`],
 ];
 /** Their key is all of their columns, so they have no row number to be chosen by; they are few. */
-const withoutRowId = new Set(["creates_by_day", "usage_hours", "usage_months", "price_sheets"]);
+const withoutRowId = new Set([
+  "stored_output",
+  "creates_by_day",
+  "usage_hours",
+  "usage_months",
+  "price_sheets",
+]);
 
 /** Of each kind so many rows at a time. How many went, and whether nothing that has to go is left. */
 export async function removeSome(

@@ -1,18 +1,8 @@
-import type { Included, PriceSheet } from "#contract/plan";
+import type { PriceSheet } from "#contract/plan";
 import { microsDown, priceOf, unitsPerPrice } from "#contract/price";
 import type { StatementLine } from "#contract/statement";
 import { noQuantities, type Quantities, quantityNames } from "#contract/usage";
-
-/** Included amounts in the units of quantities. Nothing is included of what is paused. */
-export function includedQuantities(included: Included): Quantities {
-  return {
-    cpuMs: included.cpuSeconds * 1000,
-    memoryMiBSeconds: included.memoryGibSeconds * 1024,
-    diskMiBSeconds: included.diskGibSeconds * 1024,
-    egressKiB: included.egressGib * 1024 * 1024,
-    pausedMiBSeconds: 0,
-  };
-}
+import { includedOf } from "../quota/units.ts";
 
 type Bill = { lines: StatementLine[]; totalMicros: number };
 
@@ -21,7 +11,7 @@ type Bill = { lines: StatementLine[]; totalMicros: number };
  * of a month and nowhere before. A plan that blocks bills nothing: what passed all the same is ours to bear.
  */
 export function billOf(used: Quantities, sheet: PriceSheet): Bill {
-  const free = includedQuantities(sheet.included);
+  const free = includedOf(sheet);
   const lines = quantityNames.map((unit) => {
     const quantity = used[unit];
     const included = Math.min(quantity, free[unit]);
