@@ -156,7 +156,7 @@ describe("a deleted tenant", () => {
     const statement =
       "INSERT INTO statements (tenant_id, month, body, closed_at_ms) VALUES (?, '2026-01', '{}', 1)";
     await h.database.client.execute({ sql: statement, args: [id] });
-    for (const month of ["2026-01", "2026-02"]) {
+    for (const month of ["2026-01", "2030-01"]) {
       await h.database.client.execute({
         sql: `INSERT INTO usage_months VALUES (?, ?, 'key', 1, 1, 1, 1, 1)`,
         args: [id, month],
@@ -174,12 +174,13 @@ describe("a deleted tenant", () => {
     expect((await admin("POST", `/tenants/${id}/resume`)).status).toBe(404);
     expect(await leftOf(id)).toEqual({
       audit: expect.any(Number),
+      price_sheets: 1,
       statements: 1,
       tenants: 1,
       usage_months: 1,
     });
     // The ledger of a month goes when its statement is closed.
-    await h.database.client.execute({ sql: statement.replace("2026-01", "2026-02"), args: [id] });
+    await h.database.client.execute({ sql: statement.replace("2026-01", "2030-01"), args: [id] });
     await runSweep(h.deps);
     expect(await leftOf(id)).toEqual({ audit: expect.any(Number), statements: 2, tenants: 1 });
     expect(await rowsOf("SELECT 1 FROM tenants WHERE removed_at_ms IS NOT NULL")).toHaveLength(1);

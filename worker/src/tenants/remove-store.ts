@@ -39,6 +39,9 @@ export async function beginRemoval(
 /** What each bill of a month is made from stays until that month's statement is closed. */
 const isBilled = (table: SQL) => sql`EXISTS (
   SELECT 1 FROM statements WHERE statements.tenant_id = ${table}.tenant_id AND statements.month = ${table}.month)`;
+/** A sheet by which nothing is billed any more: what was never used has no statement to wait for. */
+const isUnused = sql`NOT EXISTS (
+  SELECT 1 FROM usage_months u WHERE u.tenant_id = price_sheets.tenant_id AND u.month = price_sheets.month)`;
 /** A sandbox that may still live, or whose use may still be reported, is kept with what is held for it. */
 const isOver = sql`ended_at_ms IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM reservations WHERE sandbox_id = sandboxes.id AND released_at_ms IS NULL)
@@ -56,7 +59,7 @@ const goes: readonly (readonly [table: string, condition: SQL])[] = [
   ["usage_events", isBilled(sql`usage_events`)],
   ["usage_hours", isBilled(sql`usage_hours`)],
   ["usage_months", isBilled(sql`usage_months`)],
-  ["price_sheets", isBilled(sql`price_sheets`)],
+  ["price_sheets", isUnused],
   ["keys", sql`TRUE`],
 ];
 /** Their key is all of their columns, so they have no row number to be chosen by; they are few. */
