@@ -188,6 +188,22 @@ describe("a deleted tenant", () => {
     expect(await statusOf(h.key)).toBe(200);
   });
 
+  test("is not kept for the prices of a month in which nothing was used", async () => {
+    const { id, apiKey } = await open();
+    await h.create({}, apiKey);
+    await admin("DELETE", `/tenants/${id}`);
+    await h.heartbeat({ live: [] });
+    h.clock.advance(graceMs);
+    for (const change of [
+      "UPDATE sandboxes SET state = 'ended', ended_at_ms = 1, end_reason = 'killed'",
+      "UPDATE reservations SET released_at_ms = 1",
+      "UPDATE holds SET settled_at_ms = 1",
+    ])
+      await h.database.client.execute(change);
+    await runSweep(h.deps);
+    expect(await leftOf(id)).toEqual({ audit: expect.any(Number), tenants: 1 });
+  });
+
   /** How many rows each table still has of a tenant, whatever tables there are. */
   async function leftOf(id: string): Promise<Record<string, number>> {
     const left: Record<string, number> = {};
