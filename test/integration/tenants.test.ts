@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { api } from "#contract/api";
 import { Plan } from "#contract/plan";
-import { NewTenant, PlanList, Tenant, TenantPage } from "#contract/tenant";
+import { NewTenant, Tenant, TenantPage } from "#contract/tenant";
 import { type Harness, harness, problemOf } from "#test/support/harness";
 import { authenticate } from "#worker/auth/authenticate";
 import { runSweep } from "#worker/jobs";
@@ -250,35 +249,6 @@ describe("a deleted tenant", () => {
     h.clock.advance(graceMs);
     expect(await removeTenants(h.deps)).toBe(0);
     expect(await leftOf(id)).toMatchObject({ sandboxes: 1, reservations: 1 });
-  });
-});
-
-describe("plans", () => {
-  const { body: terms } = api.putPlan.example;
-
-  test("are shipped, made, changed for all their tenants at once, and deleted when nobody is on them", async () => {
-    const names = async () =>
-      PlanList.parse(await (await admin("GET", "/plans")).json()).items.map(({ name }) => name);
-    expect(await names()).toEqual(["free", "scale", "standard"]);
-    expect((await admin("PUT", "/plans/team", terms)).status).toBe(200);
-    const { id, apiKey } = await open({ plan: "team" });
-    expect(await statusOf(apiKey)).toBe(200);
-    await admin("PUT", "/plans/team", { ...terms, limits: { ...terms.limits, concurrentSandboxes: 0 } });
-    expect((await read(id)).limits.concurrentSandboxes).toBe(0);
-    const refused = await h.send("POST", "/v1/sandboxes", { key: apiKey, json: {} });
-    expect((await problemOf(refused)).code).toBe("quota_exceeded");
-    expect((await problemOf(await admin("DELETE", "/plans/team"))).code).toBe("conflict");
-    await admin("PATCH", `/tenants/${id}`, { plan: "free" });
-    expect((await admin("DELETE", "/plans/team")).status).toBe(204);
-    expect((await problemOf(await admin("DELETE", "/plans/team"))).code).toBe("plan_not_found");
-    const noted = await rowsOf("SELECT action FROM audit WHERE subject = 'team' ORDER BY sequence");
-    expect(noted.map(({ action }) => action)).toEqual(["plan.changed", "plan.changed", "plan.deleted"]);
-  });
-
-  test("say all limits and prices in full, or are refused", async () => {
-    const { burst: _burst, ...limits } = terms.limits;
-    const refused = await admin("PUT", "/plans/team", { ...terms, limits });
-    expect(await problemOf(refused)).toMatchObject({ status: 400, issues: [{ path: "limits.burst" }] });
   });
 });
 
