@@ -17,6 +17,10 @@ export type Command = {
   options?: Record<string, Option>;
   /** Columns of the table: a heading, and where the value stands in an item, by dots. */
   columns?: readonly (readonly [heading: string, path: string])[];
+  /** The whole answer, where one call gives only a part of it. */
+  goOn?: (first: unknown, call: (body: object) => Promise<unknown>) => Promise<unknown>;
+  /** What is wrong with what was answered; said after it, and by the exit code. */
+  faultIn?: (answer: unknown) => string | undefined;
 };
 
 export type Order = { row: ApiRow; path: string; body: object | undefined };

@@ -1,4 +1,5 @@
 import type { Command, Option } from "./command.ts";
+import { faultIn, verifyOn } from "./verify-audit.ts";
 
 const page: Record<string, Option> = {
   limit: { about: "how many at most", to: "?limit" },
@@ -119,5 +120,34 @@ export const commands: Record<string, Command> = {
     row: "removeHost",
     id: "host",
     options: { "confirm-dead": { about: "give up what is there", to: "?confirmDead", is: "flag" } },
+  },
+  "audit list": {
+    row: "listAuditRecords",
+    options: {
+      action: { about: "only this action, such as key.created", to: "?action" },
+      subject: { about: "only what was done to the thing with this id", to: "?subject" },
+      tenant: { about: "only this tenant's", to: "?tenantId" },
+      from: { about: "only from this moment on, such as 2026-01-31T12:00:00Z", to: "?from" },
+      to: { about: "only before this moment", to: "?to" },
+      ...page,
+    },
+    columns: [
+      ["ROW", "sequence"],
+      ["AT", "at"],
+      ["ACTOR", "actor"],
+      ["ACTION", "action"],
+      ["SUBJECT", "subject"],
+      ["TENANT", "tenantId"],
+      ["DETAILS", "details"],
+    ],
+  },
+  "audit verify": {
+    row: "verifyAudit",
+    options: {
+      "after-sequence": { about: "a row that is known, with its hash", to: "after.sequence", is: "number" },
+      "after-hash": { about: "its hash, from an earlier answer or a log", to: "after.hash" },
+    },
+    goOn: verifyOn,
+    faultIn,
   },
 };

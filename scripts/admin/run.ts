@@ -38,8 +38,14 @@ async function carryOut(args: readonly string[], io: Io): Promise<void> {
   const { values, positionals } = parse(command.options ?? {}, rest);
   if (values.help === true) return io.print(usage(words));
   const order = orderOf(command, positionals, values, (path) => readText(path));
-  const answer = await send(credentials(io.environment), order, io.fetch);
+  const to = credentials(io.environment);
+  const first = await send(to, order, io.fetch);
+  const answer = command.goOn
+    ? await command.goOn(first, (body) => send(to, { ...order, body }, io.fetch))
+    : first;
   io.print(values.json === true ? JSON.stringify(answer ?? null, null, 2) : shown(command, answer));
+  const fault = command.faultIn?.(answer);
+  if (fault !== undefined) throw new Error(fault);
 }
 
 function parse(options: NonNullable<(typeof commands)[string]["options"]>, args: string[]) {

@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import type { ExecRequest, ExecResult } from "#contract/exec";
 import type { EntriesQuery } from "#contract/files";
-import type { HostCreate, LiveSandbox, SandboxEnd } from "#contract/host";
+import type { HostCreate, HostPatch, LiveSandbox, SandboxEnd } from "#contract/host";
 import type { ExecId, HostId, SandboxId } from "#contract/ids";
 import type {
   ProcessName,
@@ -97,11 +97,14 @@ export class FakeProvider implements SandboxProvider {
     });
   }
 
-  patch(place: Place, generation: number, patch: { expiresAtMs: number }): Promise<void> {
+  patch(place: Place, generation: number, patch: HostPatch): Promise<void> {
     return this.run("patch", async () => {
       const held = this.find(place);
       if (held.spec.generation !== generation) throw sandboxNotFound();
       held.spec.expiresAtMs = patch.expiresAtMs;
+      const { budget } = held.spec;
+      if (budget && patch.capMicros !== undefined)
+        held.spec.budget = { ...budget, capMicros: patch.capMicros };
     });
   }
 

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { api } from "#contract/api";
 import { Tenant } from "#contract/tenant";
 import { type Harness, harness } from "#test/support/harness";
+import { sealAudit } from "#worker/audit/seal";
 import { commands } from "../../scripts/admin/commands.ts";
 import { runAdmin } from "../../scripts/admin/run.ts";
 import { usage } from "../../scripts/admin/show.ts";
@@ -126,4 +127,27 @@ test("every row of the admin API that operators call by hand has a command, and 
     expect(usage()).toContain(`  ${words}`);
     expect(usage(words)).toContain("--json");
   }
+});
+
+test("the audit is listed, and verified to its end; a fault is the exit code's too", async () => {
+  await h.database.client.execute(`
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20500)
+    INSERT INTO audit (at_ms, actor, action, subject, details) SELECT ${h.clock.now()}, 'a', 'b.c', i, '{}' FROM n`);
+  expect((await admin("audit list --action b.c --limit 1")).said).toMatch(
+    /^ROW +AT.*\n\d+ +20.* b\.c +20500 /,
+  );
+  while ((await sealAudit(h.deps)) > 0);
+  const good = await admin("audit verify --json");
+  expect(good.code).toBe(0);
+  const verdict = JSON.parse(good.said);
+  expect(verdict).toMatchObject({ isIntact: true, isComplete: true, checked: verdict.through.sequence });
+  expect(verdict.checked).toBeGreaterThan(20_500);
+  const known = `--after-sequence ${verdict.through.sequence} --after-hash ${verdict.through.hash}`;
+  expect((await admin(`audit verify ${known}`)).said).toMatch(/^checked +0$/m);
+  await h.database.client.execute("DROP TRIGGER audit_is_kept");
+  await h.database.client.execute("DELETE FROM audit WHERE sequence = 20100");
+  expect(await admin("audit verify")).toEqual({
+    code: 1,
+    said: expect.stringContaining("not what was sealed: row 20100 (removed)."),
+  });
 });

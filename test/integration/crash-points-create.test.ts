@@ -52,10 +52,10 @@ test("a create dies after the host did it: the heartbeat makes it running", asyn
 test("a create dies and its host never comes back: the sweep ends it at its deadline", async () => {
   const row = await crashedCreate(h);
   h.clock.advance(900_000 + limits.reservationGraceMs + 1);
-  expect(await sweep(h.deps)).toEqual({ ended: 1, released: 0 });
+  expect(await sweep(h.deps)).toEqual({ ended: 1, released: 0, orphaned: 0 });
   expect(await h.read(row.id)).toMatchObject({ state: "ended", endReason: "host_lost" });
   expect(await h.slotsUsed()).toBe(0);
-  expect(await sweep(h.deps)).toEqual({ ended: 0, released: 0 });
+  expect(await sweep(h.deps)).toEqual({ ended: 0, released: 0, orphaned: 0 });
 });
 
 test("an answer to a create that is lost keeps the slot until the host has killed what it made", async () => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { limits } from "#contract/limits";
 import { crashedCreate, hostCreateOf, placeOf } from "#test/support/crashed-create";
 import { type Harness, harness, problemOf } from "#test/support/harness";
+import { bySystem } from "#worker/audit/store";
 import { AppError } from "#worker/errors";
 import { endSandbox, markEnding } from "#worker/sandboxes/store";
 import { sweep } from "#worker/sandboxes/sweep";
@@ -12,12 +13,14 @@ beforeEach(async () => {
 });
 afterEach(() => h.close());
 
+const done = () => ({ by: bySystem, nowMs: h.clock.now() });
+const killed = () => ({ ...done(), reason: "killed" as const });
 const unknownOutcome = () => new AppError("host_unreachable", "No answer.", { isOutcomeUnknown: true });
 
 describe("delete", () => {
   test("dies before the host is asked: the host is told with its next heartbeat", async () => {
     const { id } = await h.create();
-    await markEnding(h.deps.db, h.tenantId, id, "killed");
+    await markEnding(h.deps.db, h.tenantId, id, killed());
     const { kill } = await h.heartbeat();
     expect(kill).toEqual([{ sandboxId: id, generation: 1, reason: "killed" }]);
     expect(await h.slotsUsed()).toBe(1);
@@ -25,7 +28,7 @@ describe("delete", () => {
 
   test("dies after the host did it: the host's report ends the row", async () => {
     const { id } = await h.create();
-    const row = await markEnding(h.deps.db, h.tenantId, id, "killed");
+    const row = await markEnding(h.deps.db, h.tenantId, id, killed());
     const end = row && (await h.provider.kill(placeOf(row), 1));
     if (!end) throw new Error("not killed");
     await h.heartbeat({ ended: [end] });
@@ -55,7 +58,7 @@ describe("delete", () => {
 
   test("and a host that never comes back: the slot is free after the deadline and its grace", async () => {
     const { id } = await h.create();
-    await markEnding(h.deps.db, h.tenantId, id, "killed");
+    await markEnding(h.deps.db, h.tenantId, id, killed());
     h.clock.advance(900_000 + limits.reservationGraceMs + 1);
     await sweep(h.deps);
     expect(await h.read(id)).toMatchObject({ state: "ended", endReason: "killed" });
@@ -95,7 +98,7 @@ test("a longer life keeps its slot for as long", async () => {
 test("an end of another generation neither ends a sandbox nor frees its slot", async () => {
   const { id } = await h.create();
   const end = { sandboxId: id, generation: 2, reason: "killed" as const, endedAtMs: h.clock.now() };
-  await endSandbox(h.deps.db, h.tenantId, end, h.clock.now());
+  await endSandbox(h.deps.db, h.tenantId, end, done());
   expect((await h.read(id)).state).toBe("running");
   expect(await h.slotsUsed()).toBe(1);
 });
@@ -103,8 +106,8 @@ test("an end of another generation neither ends a sandbox nor frees its slot", a
 test("ending twice keeps the first reason and frees one slot", async () => {
   const { id } = await h.create();
   const end = { sandboxId: id, generation: 1, endedAtMs: h.clock.now() };
-  await endSandbox(h.deps.db, h.tenantId, { ...end, reason: "oom" }, h.clock.now());
-  await endSandbox(h.deps.db, h.tenantId, { ...end, reason: "idle" }, h.clock.now() + 1);
+  await endSandbox(h.deps.db, h.tenantId, { ...end, reason: "oom" }, done());
+  await endSandbox(h.deps.db, h.tenantId, { ...end, reason: "idle" }, done());
   expect(await h.read(id)).toMatchObject({ state: "ended", endReason: "oom" });
   await h.create();
   expect(await h.slotsUsed()).toBe(1);

@@ -93,7 +93,7 @@ test("a page that looks for rare metadata looks through so many rows only, and s
     sql: `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
       INSERT INTO sandboxes SELECT substr(id, 1, 4) || printf('%020d', i), tenant_id, host_id, generation, template,
         'ended', cpu, memory_mib, lifetime_seconds, idle_seconds, '{}', created_at_ms + i, started_at_ms,
-        expires_at_ms, created_at_ms + i, 'exited', pids, disk_mib, public_ports FROM sandboxes, n WHERE tenant_id = ?`,
+        expires_at_ms, created_at_ms + i, 'exited', pids, disk_mib, public_ports, cap_micros FROM sandboxes, n WHERE tenant_id = ?`,
     args: [copies, tenantId],
   });
   const first = await pageOf({ "metadata.rare": "1" }, key);

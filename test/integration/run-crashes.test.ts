@@ -2,7 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { newRunId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import { Run } from "#contract/run";
+import { admissionOf, ctxOf } from "#test/support/account";
 import { type Harness, harness } from "#test/support/harness";
+import { bySystem } from "#worker/audit/store";
 import { AppError } from "#worker/errors";
 import { runSweep } from "#worker/jobs";
 import { endOfCancel } from "#worker/runs/outcome";
@@ -15,18 +17,8 @@ beforeEach(async () => {
 });
 afterEach(() => h.close());
 
-const ctx = () => ({
-  requestId: "req_test",
-  tenantId: h.tenantId,
-  // Verbs look at neither.
-  keyId: "" as never,
-  scopes: [],
-  limits: {} as never,
-  restrictions: { templates: null, expiresAtMs: null, monthlyCapMicros: null, rate: null },
-  sandboxId: null,
-  background: h.deps.background,
-  note: () => undefined,
-});
+const ctx = () => ctxOf(h);
+const by = bySystem;
 const get = async (id: string) =>
   Run.parse(await (await h.send("GET", `/v1/runs/${id}`, { key: h.key })).json());
 const deadlineMs = 100_000;
@@ -43,7 +35,7 @@ async function queued(): Promise<NewRun> {
     createdAtMs,
     deadlineAtMs: createdAtMs + deadlineMs,
   };
-  expect(await insertRun(h.deps.db, h.tenantId, run)).toBe(true);
+  expect(await insertRun(h.deps.db, h.tenantId, run, { admission: admissionOf(h, run), by })).toBe(true);
   return run;
 }
 /** A run whose process died after its sandbox was there. */
@@ -51,7 +43,12 @@ async function leased(generation = 1) {
   const run = await queued();
   const lease = { id: run.id, generation };
   const rider = leaseRider(h.deps.db, h.tenantId, { ...lease, nowMs: h.clock.now });
-  const sandbox = await createSandbox(h.deps, ctx(), { lifetimeSeconds: 300, idleSeconds: 300 }, rider);
+  const sandbox = await createSandbox(
+    h.deps,
+    ctx(),
+    { lifetimeSeconds: 300, idleSeconds: 300 },
+    { rider, from: run.id },
+  );
   await h.settled();
   return { run, lease, sandbox };
 }
@@ -100,7 +97,7 @@ describe("the process that carries a run out dies", () => {
     const { run, lease, sandbox } = await leased();
     await start(lease);
     const end = { state: "succeeded", endReason: "exited", exitCode: 0, stdout: "", stderr: "" } as const;
-    expect(await endRun(h.deps.db, h.tenantId, { ...lease, end, nowMs: h.clock.now() })).toBe(true);
+    expect(await endRun(h.deps.db, h.tenantId, { ...lease, end, by, nowMs: h.clock.now() })).toBe(true);
     expect((await h.read(sandbox.id)).state).toBe("ending");
     expect((await h.heartbeat()).kill).toMatchObject([{ sandboxId: sandbox.id }]);
     expect((await get(run.id)).state).toBe("succeeded");
@@ -113,7 +110,7 @@ test("what takes longer than its deadline writes nothing once it was given up", 
   h.clock.advance(deadlineMs + 1);
   await runSweep(h.deps);
   const end = { state: "succeeded", endReason: "exited", exitCode: 0 } as const;
-  expect(await endRun(h.deps.db, h.tenantId, { ...lease, end, nowMs: h.clock.now() })).toBe(false);
+  expect(await endRun(h.deps.db, h.tenantId, { ...lease, end, by, nowMs: h.clock.now() })).toBe(false);
   expect((await get(run.id)).state).toBe("lost");
 });
 
@@ -130,7 +127,7 @@ test("two who would lease the same run: one gets it, and the other makes no sand
   const run = await queued();
   const lease = () => {
     const rider = leaseRider(h.deps.db, h.tenantId, { id: run.id, generation: 1, nowMs: h.clock.now });
-    return createSandbox(h.deps, ctx(), {}, rider).then(
+    return createSandbox(h.deps, ctx(), {}, { rider, from: run.id }).then(
       () => "leased",
       (error: { code: string }) => error.code,
     );
@@ -155,8 +152,8 @@ test("of a cancel and an end at once, one is on record", async () => {
   const nowMs = h.clock.now();
   const end = { state: "succeeded", endReason: "exited", exitCode: 0 } as const;
   const both = await Promise.all([
-    endRun(h.deps.db, h.tenantId, { id: run.id, end: endOfCancel, nowMs }),
-    endRun(h.deps.db, h.tenantId, { ...lease, end, nowMs }),
+    endRun(h.deps.db, h.tenantId, { id: run.id, end: endOfCancel, by, nowMs }),
+    endRun(h.deps.db, h.tenantId, { ...lease, end, by, nowMs }),
   ]);
   expect(both).toEqual([true, false]);
 });
@@ -164,7 +161,7 @@ test("of a cancel and an end at once, one is on record", async () => {
 test("another tenant can end nothing, and its sandboxes are nobody else's to end", async () => {
   const { run, lease, sandbox } = await leased();
   const other = await h.tenant("other");
-  expect(await endRun(h.deps.db, other.tenantId, { id: run.id, end: endOfCancel, nowMs: 1 })).toBe(false);
+  expect(await endRun(h.deps.db, other.tenantId, { id: run.id, end: endOfCancel, by, nowMs: 1 })).toBe(false);
   expect(await start(lease)).toBe(true);
   expect((await h.read(sandbox.id)).state).toBe("running");
   expect(await findRun(h.deps.db, other.tenantId, run.id)).toBeUndefined();

@@ -2,11 +2,12 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { SandboxId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import { SandboxBatch } from "#contract/sandbox-batch";
+import { takingOf } from "#test/support/account";
 import { creatingRow } from "#test/support/crashed-create";
 import { type Harness, harness } from "#test/support/harness";
 import { expectProblem } from "#test/support/problem";
 import { claimRider } from "#worker/idempotency/store";
-import { insertAllReserved } from "#worker/sandboxes/batch-store";
+import { insertAllReserved } from "#worker/sandboxes/insert-store";
 import { findSandbox, markRunning, type SandboxRow } from "#worker/sandboxes/store";
 import { sweep } from "#worker/sandboxes/sweep";
 
@@ -34,8 +35,7 @@ async function crashed(names?: { id: string; fingerprint: string }): Promise<San
     forgottenBeforeMs: 0,
   };
   const rider = names && claimRider<string>(h.deps.db, h.tenantId, { ...names, ...claim });
-  const { randomBytes } = h.deps;
-  expect(await insertAllReserved(h.deps.db, h.tenantId, rows, { randomBytes, rider })).toBe(true);
+  expect(await insertAllReserved(h.deps.db, h.tenantId, rows, { ...takingOf(h), rider })).toBe(true);
   return rows;
 }
 /** The names under which a batch of three with the key is remembered. */
@@ -74,7 +74,7 @@ test("the process dies halfway: what the host has made goes on, the others end",
 test("the process dies and the host never comes back: the sweep ends them at their deadline", async () => {
   await crashed();
   h.clock.advance(900_000 + limits.reservationGraceMs + 1);
-  expect(await sweep(h.deps)).toEqual({ ended: 3, released: 0 });
+  expect(await sweep(h.deps)).toEqual({ ended: 3, released: 0, orphaned: 0 });
   expect(await h.slotsUsed()).toBe(0);
 });
 

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { api } from "#contract/api";
 import { Plan } from "#contract/plan";
-import { NewTenant, PlanList, Tenant, TenantPage } from "#contract/tenant";
+import { NewTenant, Tenant, TenantPage } from "#contract/tenant";
 import { type Harness, harness, problemOf } from "#test/support/harness";
 import { authenticate } from "#worker/auth/authenticate";
 import { runSweep } from "#worker/jobs";
@@ -182,7 +181,7 @@ describe("a deleted tenant", () => {
     const statement =
       "INSERT INTO statements (tenant_id, month, body, closed_at_ms) VALUES (?, '2026-01', '{}', 1)";
     await h.database.client.execute({ sql: statement, args: [id] });
-    for (const month of ["2026-01", "2026-02"]) {
+    for (const month of ["2026-01", "2030-01"]) {
       await h.database.client.execute({
         sql: `INSERT INTO usage_months VALUES (?, ?, 'key', 1, 1, 1, 1, 1)`,
         args: [id, month],
@@ -200,17 +199,34 @@ describe("a deleted tenant", () => {
     expect((await admin("POST", `/tenants/${id}/resume`)).status).toBe(404);
     expect(await leftOf(id)).toEqual({
       audit: expect.any(Number),
+      price_sheets: 1,
       statements: 1,
       tenants: 1,
       usage_months: 1,
     });
     // The ledger of a month goes when its statement is closed.
-    await h.database.client.execute({ sql: statement.replace("2026-01", "2026-02"), args: [id] });
+    await h.database.client.execute({ sql: statement.replace("2026-01", "2030-01"), args: [id] });
     await runSweep(h.deps);
     expect(await leftOf(id)).toEqual({ audit: expect.any(Number), statements: 2, tenants: 1 });
     expect(await rowsOf("SELECT 1 FROM tenants WHERE removed_at_ms IS NOT NULL")).toHaveLength(1);
     expect((await open()).name).toBe("acme");
     expect(await statusOf(h.key)).toBe(200);
+  });
+
+  test("is not kept for the prices of a month in which nothing was used", async () => {
+    const { id, apiKey } = await open();
+    await h.create({}, apiKey);
+    await admin("DELETE", `/tenants/${id}`);
+    await h.heartbeat({ live: [] });
+    h.clock.advance(graceMs);
+    for (const change of [
+      "UPDATE sandboxes SET state = 'ended', ended_at_ms = 1, end_reason = 'killed'",
+      "UPDATE reservations SET released_at_ms = 1",
+      "UPDATE holds SET settled_at_ms = 1",
+    ])
+      await h.database.client.execute(change);
+    await runSweep(h.deps);
+    expect(await leftOf(id)).toEqual({ audit: expect.any(Number), tenants: 1 });
   });
 
   /** How many rows each table still has of a tenant, whatever tables there are. */
@@ -233,35 +249,6 @@ describe("a deleted tenant", () => {
     h.clock.advance(graceMs);
     expect(await removeTenants(h.deps)).toBe(0);
     expect(await leftOf(id)).toMatchObject({ sandboxes: 1, reservations: 1 });
-  });
-});
-
-describe("plans", () => {
-  const { body: terms } = api.putPlan.example;
-
-  test("are shipped, made, changed for all their tenants at once, and deleted when nobody is on them", async () => {
-    const names = async () =>
-      PlanList.parse(await (await admin("GET", "/plans")).json()).items.map(({ name }) => name);
-    expect(await names()).toEqual(["free", "scale", "standard"]);
-    expect((await admin("PUT", "/plans/team", terms)).status).toBe(200);
-    const { id, apiKey } = await open({ plan: "team" });
-    expect(await statusOf(apiKey)).toBe(200);
-    await admin("PUT", "/plans/team", { ...terms, limits: { ...terms.limits, concurrentSandboxes: 0 } });
-    expect((await read(id)).limits.concurrentSandboxes).toBe(0);
-    const refused = await h.send("POST", "/v1/sandboxes", { key: apiKey, json: {} });
-    expect((await problemOf(refused)).code).toBe("quota_exceeded");
-    expect((await problemOf(await admin("DELETE", "/plans/team"))).code).toBe("conflict");
-    await admin("PATCH", `/tenants/${id}`, { plan: "free" });
-    expect((await admin("DELETE", "/plans/team")).status).toBe(204);
-    expect((await problemOf(await admin("DELETE", "/plans/team"))).code).toBe("plan_not_found");
-    const noted = await rowsOf("SELECT action FROM audit WHERE subject = 'team' ORDER BY sequence");
-    expect(noted.map(({ action }) => action)).toEqual(["plan.changed", "plan.changed", "plan.deleted"]);
-  });
-
-  test("say all limits and prices in full, or are refused", async () => {
-    const { burst: _burst, ...limits } = terms.limits;
-    const refused = await admin("PUT", "/plans/team", { ...terms, limits });
-    expect(await problemOf(refused)).toMatchObject({ status: 400, issues: [{ path: "limits.burst" }] });
   });
 });
 

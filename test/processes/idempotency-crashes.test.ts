@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { newReservationId, newSandboxId, type SandboxId } from "#contract/ids";
+import { newSandboxId, type SandboxId } from "#contract/ids";
 import { limits } from "#contract/limits";
+import { takingOf } from "#test/support/account";
 import { type Harness, harness, problemOf } from "#test/support/harness";
 import { expectProblem } from "#test/support/problem";
 import { AppError } from "#worker/errors";
 import { claimRider } from "#worker/idempotency/store";
-import { findSandbox, insertReserved, markRunning } from "#worker/sandboxes/store";
+import { insertReserved } from "#worker/sandboxes/insert-store";
+import { findSandbox, markRunning } from "#worker/sandboxes/store";
 
 let h: Harness;
 beforeEach(async () => {
@@ -62,8 +64,7 @@ describe("the process dies between the batch and the answer", () => {
       forgottenBeforeMs: 0,
     });
     const left = { ...row, id: newSandboxId(h.host.code), state: "creating" as const, startedAtMs: null };
-    const reservationId = newReservationId();
-    expect(await insertReserved(h.deps.db, h.tenantId, left, { reservationId, rider })).toBe(true);
+    expect(await insertReserved(h.deps.db, h.tenantId, left, { ...takingOf(h), rider })).toBe(true);
     return left.id;
   }
 

@@ -7,6 +7,7 @@ export const testConfig: Config = {
   sweepMs: 30_000,
   processes: 1,
   retentionMs: 7 * 86_400_000,
+  auditRetentionMs: 400 * 86_400_000,
   tenantGraceMs: 7 * 86_400_000,
   sandboxDomain: "sandboxes.test",
   isPublicHttps: false,

@@ -1,6 +1,8 @@
 import { expect } from "vitest";
-import { newReservationId, newSandboxId } from "#contract/ids";
-import { insertReserved, type SandboxRow } from "#worker/sandboxes/store";
+import { newSandboxId } from "#contract/ids";
+import { insertReserved } from "#worker/sandboxes/insert-store";
+import type { SandboxRow } from "#worker/sandboxes/store";
+import { takingOf } from "./account.ts";
 import type { Harness } from "./harness.ts";
 
 /** The row of a sandbox that is being created, as a batch writes it. */
@@ -20,6 +22,7 @@ export function creatingRow(h: Harness): SandboxRow {
     lifetimeSeconds: 900,
     idleSeconds: 300,
     publicPorts: false,
+    capMicros: null,
     metadata: {},
     createdAtMs: nowMs,
     startedAtMs: null,
@@ -32,7 +35,7 @@ export function creatingRow(h: Harness): SandboxRow {
 /** What a create leaves when its process dies between the batch and the host. */
 export async function crashedCreate(h: Harness): Promise<SandboxRow> {
   const row = creatingRow(h);
-  expect(await insertReserved(h.deps.db, h.tenantId, row, { reservationId: newReservationId() })).toBe(true);
+  expect(await insertReserved(h.deps.db, h.tenantId, row, takingOf(h))).toBe(true);
   return row;
 }
 

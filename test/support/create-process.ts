@@ -1,5 +1,5 @@
 import type { Client } from "@libsql/client";
-import { newReservationId, newSandboxId } from "#contract/ids";
+import { type KeyId, newSandboxId, type TenantId } from "#contract/ids";
 import { readMigrations } from "#migrations/files";
 import { migrate } from "#migrations/migrate";
 import { FakeProvider } from "#test/fakes/provider";
@@ -8,12 +8,22 @@ import { databaseOver, guardClient } from "#worker/db/client";
 import { openNodeClient } from "#worker/db/node";
 import { makeDeps } from "#worker/deps";
 import { AppError } from "#worker/errors";
-import { insertReserved, type SandboxRow } from "#worker/sandboxes/store";
+import { insertReserved } from "#worker/sandboxes/insert-store";
+import type { SandboxRow } from "#worker/sandboxes/store";
+import { takingOf } from "./account.ts";
 import { testConfig } from "./config.ts";
 
-/** What one of several processes on the same database file is told to do; it prints how many slots it got. */
+/** What one of several processes on the same database file is told to do; it prints how many slots it got, of each. */
 type Order =
-  | { kind: "reserve"; url: string; count: number; row: SandboxRow; code: Parameters<typeof newSandboxId>[0] }
+  | {
+      kind: "reserve";
+      url: string;
+      count: number;
+      row: SandboxRow;
+      /** Each gets so many creates, all at once. */
+      accounts: { tenantId: TenantId; keyId: KeyId }[];
+      code: Parameters<typeof newSandboxId>[0];
+    }
   | { kind: "once"; url: string; nowMs: number; key: string; keys: string[] }
   | { kind: "migrate"; url: string };
 
@@ -30,17 +40,22 @@ async function main(): Promise<void> {
     return;
   }
   const db = databaseOver(client);
-  const reserve = async (): Promise<boolean> => {
-    const row = { ...order.row, id: newSandboxId(order.code) };
+  const reserve = async (account: (typeof order.accounts)[number]): Promise<boolean> => {
+    const { tenantId, keyId } = account;
+    const row = { ...order.row, tenantId, id: newSandboxId(order.code) };
     try {
-      return await insertReserved(db, row.tenantId, row, { reservationId: newReservationId() });
+      return await insertReserved(db, tenantId, row, takingOf({ id: keyId }));
     } catch (error) {
       // Nothing was written; a caller whom a crowded database turns away asks again.
-      if (error instanceof AppError && error.code === "unavailable") return reserve();
+      if (error instanceof AppError && error.code === "unavailable") return reserve(account);
       throw error;
     }
   };
-  const taken = (await Promise.all(Array.from({ length: order.count }, reserve))).filter(Boolean).length;
+  const taken: number[] = [];
+  for (const account of order.accounts) {
+    const all = await Promise.all(Array.from({ length: order.count }, () => reserve(account)));
+    taken.push(all.filter(Boolean).length);
+  }
   process.stdout.write(JSON.stringify(taken));
 }
 

@@ -88,7 +88,8 @@ export function ledgerOfThisFile() {
   let h: Harness;
   beforeAll(async () => {
     h = await harness();
-    await h.deps.db.run(sql.raw("DROP TRIGGER IF EXISTS statements_are_immutable"));
+    const kept = ["statements_are_immutable", "statements_are_kept", "audit_is_kept"];
+    for (const trigger of kept) await h.deps.db.run(sql.raw(`DROP TRIGGER IF EXISTS ${trigger}`));
   });
   afterAll(() => h.close());
   const clear = async () => {

@@ -6,9 +6,9 @@ const script = fileURLToPath(new URL("./create-process.ts", import.meta.url));
 const run = promisify(execFile);
 
 /** Runs the same order in several processes at once and returns what each printed. */
-export async function inProcesses(count: number, order: unknown): Promise<unknown[]> {
+export async function inProcesses(count: number, order: unknown, timeoutMs = 30_000): Promise<unknown[]> {
   const runs = Array.from({ length: count }, () =>
-    run(process.execPath, ["--import", "tsx", script, JSON.stringify(order)], { timeout: 30_000 }),
+    run(process.execPath, ["--import", "tsx", script, JSON.stringify(order)], { timeout: timeoutMs }),
   );
   return (await Promise.all(runs)).map(({ stdout }) => JSON.parse(stdout));
 }

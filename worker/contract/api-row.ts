@@ -44,6 +44,10 @@ export type ApiRow = {
   result?: z.ZodType;
   /** With `Accept: text/event-stream` the answer is a stream of events in place of the result. */
   orStream?: true;
+  /** With `Accept: text/csv` or `?format=csv` the answer is a table in place of the result. */
+  orCsv?: true;
+  /** With `?quote=true` the answer is a `Quote` in place of the result, and nothing is made. */
+  orQuote?: true;
   /** What bytes are; `application/octet-stream` when absent. */
   resultType?: string;
   /** It hands out what would outlive a sandbox's token, so such a token is not enough. */

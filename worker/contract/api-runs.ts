@@ -3,6 +3,8 @@ import { CreateRun, CreateRunQuery, ListRuns, Run, RunPage } from "./run.ts";
 
 /** What rows with `isIdempotent` can answer besides. */
 export const onMaking = ["idempotency_conflict", "idempotency_mismatch"] as const;
+/** What an admission can refuse. */
+export const onAdmission = ["budget_exceeded", "limit_exceeded", "quota_exceeded"] as const;
 const run = "/v1/runs/:id";
 
 const exampleSummary = {
@@ -46,10 +48,11 @@ export const runRows = {
     query: CreateRunQuery,
     body: CreateRun,
     isIdempotent: true,
+    orQuote: true,
     result: Run,
     status: 200,
     pendingStatus: 202,
-    errors: [...onMaking, "template_not_found", "quota_exceeded", "no_capacity"],
+    errors: [...onMaking, ...onAdmission, "template_not_found", "no_capacity"],
     example: {
       query: { wait: "30" },
       body: { template: "python", code: { language: "python", source: "print('hello')" }, timeoutMs: 5000 },

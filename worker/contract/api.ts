@@ -1,14 +1,18 @@
 import { adminRows } from "./api-admin.ts";
+import { auditRows } from "./api-audit.ts";
+import { billingRows } from "./api-billing.ts";
 import { fileRows } from "./api-files.ts";
 import { keyRows } from "./api-keys.ts";
 import { portRows } from "./api-ports.ts";
 import { processRows } from "./api-processes.ts";
+import { quotaRows } from "./api-quota.ts";
 import { type ApiRow, onSandbox, sandbox } from "./api-row.ts";
-import { onMaking, runRows } from "./api-runs.ts";
+import { onAdmission, onMaking, runRows } from "./api-runs.ts";
 import { serviceRows } from "./api-service.ts";
 import type { ErrorCode } from "./errors.ts";
 import { ExecQuery, ExecRequest, ExecResult, FollowQuery } from "./exec.ts";
 import { SandboxMetrics } from "./metrics.ts";
+import { QuoteQuery } from "./quote.ts";
 import { CreateSandbox, ListSandboxes, PatchSandbox, Sandbox, SandboxPage } from "./sandbox.ts";
 import { CreateSandboxBatch, SandboxBatch } from "./sandbox-batch.ts";
 
@@ -70,14 +74,16 @@ export const api = {
     scope: "sandbox:write",
     rateClass: "create",
     tokens: 1,
+    query: QuoteQuery,
     body: CreateSandbox,
     isIdempotent: true,
+    orQuote: true,
     result: Sandbox,
     status: 201,
     errors: [
       ...onMaking,
+      ...onAdmission,
       "template_not_found",
-      "quota_exceeded",
       "no_capacity",
       "host_unreachable",
       "sandbox_ended",
@@ -95,15 +101,17 @@ export const api = {
     rateClass: "create",
     tokens: 1,
     tokensTimes: "count",
+    query: QuoteQuery,
     body: CreateSandboxBatch,
     isIdempotent: true,
+    orQuote: true,
     result: SandboxBatch,
     status: 201,
     partialStatus: 207,
     errors: [
       ...onMaking,
+      ...onAdmission,
       "template_not_found",
-      "quota_exceeded",
       "no_capacity",
       "host_unreachable",
       "sandbox_ended",
@@ -149,13 +157,13 @@ export const api = {
   patchSandbox: {
     method: "patch",
     path: sandbox,
-    summary: "Change the lifetime or the metadata of a sandbox",
+    summary: "Change the lifetime, the metadata or the budget of a sandbox",
     scope: "sandbox:write",
     tokens: 1,
     body: PatchSandbox,
     result: Sandbox,
     status: 200,
-    errors: onSandbox,
+    errors: [...onSandbox, "budget_exceeded", "limit_exceeded", "quota_exceeded"],
     example: {
       body: { lifetimeSeconds: 1200 },
       result: { ...exampleSandbox, lifetimeSeconds: 1200, expiresAt: "2026-01-31T12:20:00.000Z" },
@@ -246,6 +254,9 @@ export const api = {
   ...fileRows,
   ...portRows,
   ...runRows,
+  ...billingRows,
+  ...quotaRows,
+  ...auditRows,
   ...keyRows,
   ...adminRows,
   ...serviceRows,

@@ -1,14 +1,12 @@
 import * as z from "zod";
+import { Micros } from "./money.ts";
 import { TemplateName } from "./sandbox.ts";
 
-/** The largest amount of money of any field: ten million dollars. Sums of such amounts stay exact in JSON. */
-const moneyMaxMicros = 10_000_000_000_000;
+export { Micros } from "./money.ts";
+
 const count = z.int().min(0).max(1_000_000_000);
 const bytes = z.int().min(0).max(1e15);
 const perSecond = z.number().min(0.01).max(1_000_000);
-
-/** Integer millionths of a dollar. */
-export const Micros = z.int().min(0).max(moneyMaxMicros);
 
 export const PlanName = z
   .string()

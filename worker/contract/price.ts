@@ -38,13 +38,16 @@ export function costMicros(quantities: Quantities, prices: Prices): number {
   return sum;
 }
 
+/** Rounded up, and in the very words of `worker/src/quota`, where SQL does it. */
+const millicores = (cpu: number): number => Math.round(cpu * 1000 + 0.4995);
+
 /** The most that a sandbox of this size can use in this time, with no way out to the internet. */
 export function worstCase(
   size: { cpu: number; memoryMiB: number; diskMiB: number },
   lifetimeSeconds: number,
 ): Quantities {
   return {
-    cpuMs: Math.ceil(size.cpu * 1000 * lifetimeSeconds),
+    cpuMs: millicores(size.cpu) * lifetimeSeconds,
     memoryMiBSeconds: size.memoryMiB * lifetimeSeconds,
     diskMiBSeconds: size.diskMiB * lifetimeSeconds,
     egressKiB: 0,

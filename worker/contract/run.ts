@@ -4,6 +4,7 @@ import { ExecRequest } from "./exec.ts";
 import { RunId, SandboxId } from "./ids.ts";
 import { limits } from "./limits.ts";
 import { pageOf, pageQuery } from "./page.ts";
+import { quoteQuery } from "./quote.ts";
 import { CreateSandbox, EndReason, TemplateName } from "./sandbox.ts";
 import { absolutePath, byteLength, EnvVars, FilePath, homePath, Metadata } from "./text.ts";
 
@@ -105,6 +106,7 @@ export const CreateRun = z
     pids: CreateSandbox.shape.pids,
     diskMiB: CreateSandbox.shape.diskMiB,
     metadata: Metadata.optional().describe("Your own labels."),
+    budget: CreateSandbox.shape.budget,
   })
   .refine(
     (run) => (run.code === undefined) !== (run.command === undefined),
@@ -127,6 +129,7 @@ export type CreateRun = z.infer<typeof CreateRun>;
 
 const waitMessage = `must be a whole number of seconds from 0 to ${limits.runWaitMaxSeconds}`;
 export const CreateRunQuery = z.strictObject({
+  ...quoteQuery,
   wait: z
     .string()
     .regex(/^\d{1,4}$/, waitMessage)

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { SandboxId } from "./ids.ts";
 import { limits } from "./limits.ts";
+import { Budget } from "./money.ts";
 import { pageOf, pageQuery } from "./page.ts";
 import { EnvVars, Metadata } from "./text.ts";
 
@@ -67,6 +68,9 @@ export const CreateSandbox = z
       .optional()
       .describe("Whether the host names of its ports are open to everybody; false when absent."),
     network: z.literal("none").optional().describe("There is no other kind yet."),
+    budget: Budget.optional().describe(
+      "What the sandbox may cost; its worst case is held up to this, and it is ended there.",
+    ),
   })
   .meta({ id: "CreateSandbox" });
 export type CreateSandbox = z.infer<typeof CreateSandbox>;
@@ -77,6 +81,7 @@ export const PatchSandbox = z
       .optional()
       .describe("Counted from the start of the sandbox, as at its creation; its end must lie in the future."),
     metadata: Metadata.optional().describe("Replaces what was there."),
+    budget: Budget.optional().describe("A higher cap, of a sandbox that has one."),
   })
   .refine((patch) => Object.keys(patch).length > 0, "must change something")
   .meta({ id: "PatchSandbox", description: "At least one of these." });
@@ -97,6 +102,7 @@ export const Sandbox = z
     idleSeconds: z.int(),
     publicPorts: z.boolean().describe("Whether the host names of its ports are open to everybody."),
     metadata: Metadata,
+    budget: Budget.optional().describe("Present if it was created with one."),
     createdAt: time,
     expiresAt: time.describe("When its lifetime ends it, unless something else does before."),
     endedAt: time.optional(),

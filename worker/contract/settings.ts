@@ -96,6 +96,11 @@ export const settings = {
     "7",
     "days after which ended sandboxes and runs are forgotten",
   ),
+  SANDGATE_AUDIT_RETENTION_DAYS: setting(
+    integer(30, 3650),
+    "400",
+    "days after which rows of the audit are forgotten",
+  ),
   SANDGATE_TENANT_GRACE_DAYS: setting(
     integer(0, 365),
     "7",

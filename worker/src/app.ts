@@ -3,6 +3,8 @@ import type { Deps } from "./deps.ts";
 import { observe } from "./middleware/observe.ts";
 import type { HonoEnv } from "./middleware/state.ts";
 import { mountAdmin } from "./routes/admin.ts";
+import { mountAudit } from "./routes/audit.ts";
+import { mountBilling } from "./routes/billing.ts";
 import { mountDataPlane } from "./routes/data-plane.ts";
 import { mountDocuments } from "./routes/documents.ts";
 import { mountExec } from "./routes/exec.ts";
@@ -32,6 +34,8 @@ export function createApp(deps: Deps): App {
   mountFiles(app, deps);
   mountPorts(app, deps);
   mountRuns(app, deps);
+  mountBilling(app, deps);
+  mountAudit(app, deps);
   mountKeys(app, deps);
   mountAdmin(app, deps);
   mountInternal(app, deps);

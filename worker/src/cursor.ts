@@ -6,8 +6,8 @@ import { AppError } from "./errors.ts";
 export type Position = { createdAtMs: number; id: string };
 /** Whose list, and which. */
 export type CursorOf =
-  | { tenantId: TenantId; list: "sandboxes" | "runs" | "keys" }
-  | { tenantId: "operator"; list: "tenants" | "hosts" | "hostSandboxes" };
+  | { tenantId: TenantId; list: "sandboxes" | "runs" | "keys" | "audit" }
+  | { tenantId: "operator"; list: "tenants" | "hosts" | "hostSandboxes" | "audit" };
 
 const macHexChars = 32;
 

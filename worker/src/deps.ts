@@ -1,5 +1,6 @@
 import type { Client } from "@libsql/client";
 import { type RandomBytes, secureRandom } from "#contract/ids";
+import { makeSealer, type Sealer } from "./audit/seal.ts";
 import { type Keyring, makeKeyring } from "./auth/keyring.ts";
 import type { Background, Clock } from "./context.ts";
 import { derivedKey, type LazyKey } from "./crypto.ts";
@@ -27,11 +28,14 @@ export type Deps = {
   idempotencyKey: LazyKey;
   cursorKey: LazyKey;
   trafficKey: LazyKey;
+  auditKey: LazyKey;
+  sealer: Sealer;
   directory: Directory;
   catalog: Catalog;
   provider: SandboxProvider;
   defaults: Config["defaults"];
   retentionMs: number;
+  auditRetentionMs: number;
   tenantGraceMs: number;
   sandboxDomain: string;
   isPublicHttps: boolean;
@@ -72,6 +76,7 @@ export function makeDeps(runtime: Runtime): Deps {
   const now = runtime.now ?? Date.now;
   const db = databaseOver(runtime.client);
   const hostKeys = makeHostKeys(config.hostSecret);
+  const auditKey = derivedKey(config.keySecret, "sandgate audit v1");
   // Some runtimes refuse a `fetch` that is called as a method of something else.
   const call: typeof fetch = runtime.fetch ?? ((input, init) => fetch(input, init));
   return {
@@ -81,11 +86,14 @@ export function makeDeps(runtime: Runtime): Deps {
     idempotencyKey: derivedKey(config.keySecret, "sandgate idempotency v1"),
     cursorKey: derivedKey(config.keySecret, "sandgate cursors v1"),
     trafficKey: derivedKey(config.keySecret, "sandgate traffic v1"),
+    auditKey,
+    sealer: makeSealer({ db, auditKey, log, now }),
     directory: makeDirectory({ db, now }),
     catalog: makeCatalog({ db, now }),
     provider: runtime.provider ?? agentHostProvider({ hostKeys, now, fetch: call }),
     defaults: config.defaults,
     retentionMs: config.retentionMs,
+    auditRetentionMs: config.auditRetentionMs,
     tenantGraceMs: config.tenantGraceMs,
     sandboxDomain: config.sandboxDomain,
     isPublicHttps: config.isPublicHttps,

@@ -11,6 +11,7 @@ export type Config = {
   /** How many control planes share the rates of the tenants. */
   processes: number;
   retentionMs: number;
+  auditRetentionMs: number;
   /** How long a deleted tenant can be brought back. */
   tenantGraceMs: number;
   /** Parent of the host names of servers in sandboxes. */
@@ -40,6 +41,7 @@ export function configFrom(values: Resolved): Config {
     processes: values.SANDGATE_PROCESSES,
     sweepMs: values.SANDGATE_SWEEP_SECONDS * 1000,
     retentionMs: values.SANDGATE_RETENTION_DAYS * 86_400_000,
+    auditRetentionMs: values.SANDGATE_AUDIT_RETENTION_DAYS * 86_400_000,
     tenantGraceMs: values.SANDGATE_TENANT_GRACE_DAYS * 86_400_000,
     sandboxDomain: values.SANDGATE_SANDBOX_DOMAIN,
     isPublicHttps: values.SANDGATE_PUBLIC_URL.startsWith("https:"),

@@ -1,4 +1,7 @@
+import { pruneAudit } from "./audit/prune.ts";
+import { sealAudit } from "./audit/seal.ts";
 import type { Clock } from "./context.ts";
+import type { LazyKey } from "./crypto.ts";
 import type { Db } from "./db/client.ts";
 import { prune } from "./db/prune-store.ts";
 import { forget } from "./idempotency/forget.ts";
@@ -6,9 +9,18 @@ import { describeError, type Log } from "./log.ts";
 import { sweepRuns } from "./runs/sweep.ts";
 import { sweep } from "./sandboxes/sweep.ts";
 import { removeTenants } from "./tenants/remove.ts";
+import { closeMonths } from "./usage/close.ts";
 import { settle } from "./usage/settle.ts";
 
-type Deps = { db: Db; log: Log; now: Clock; retentionMs: number; tenantGraceMs: number };
+type Deps = {
+  db: Db;
+  log: Log;
+  now: Clock;
+  auditKey: LazyKey;
+  retentionMs: number;
+  auditRetentionMs: number;
+  tenantGraceMs: number;
+};
 
 /** Of each kind and per sweep: a backlog is worked off over several, and none holds the database for long. */
 const prunedPerSweep = 1_000;
@@ -21,7 +33,12 @@ export async function runSweep(deps: Deps): Promise<void> {
     const ledger = await settle(deps);
     const removedTenants = await removeTenants(deps);
     const endedAtMs = startedAtMs - deps.retentionMs;
-    const pruned = await prune(deps.db, { endedAtMs, rowsMax: prunedPerSweep });
+    const pruned = {
+      ...(await prune(deps.db, { endedAtMs, rowsMax: prunedPerSweep })),
+      audit: await pruneAudit(deps),
+    };
+    const closed = await closeMonths(deps);
+    const sealed = await sealAudit(deps);
     deps.log({
       level: "debug",
       event: "sweep",
@@ -29,6 +46,8 @@ export async function runSweep(deps: Deps): Promise<void> {
       ...done,
       removedTenants,
       pruned,
+      closed,
+      sealed,
       ledger,
     });
   } catch (error) {

@@ -81,13 +81,14 @@ export function examplesSuite(api: () => Api, operator: () => Api): void {
   test.each(rows)("the example of %s works", async (name, row) => {
     expect(row.example, "every row has an example").toBeDefined();
     const caller = row.scope === "operator" ? operator() : api();
-    if (!row.path.includes(":")) return expectExample(caller, row, row.path);
+    const filled = withParams(row);
+    if (!filled.includes(":")) return expectExample(caller, row, filled);
     const resource = resourceOf(row.path);
     if (!resource) throw new Error(`Say in this file how to make what the :id of ${name} stands for.`);
     const made = await things[resource]({ api: api(), operator: operator() }, row);
     const { id, execId = "", processId = "", sessionId = "", end } = made;
     try {
-      const path = withParams(row)
+      const path = filled
         .replace(":id", id)
         .replace(":execId", execId)
         .replace(":processId", processId)

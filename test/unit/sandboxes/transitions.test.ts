@@ -35,6 +35,7 @@ const anyRow = fc
       lifetimeSeconds: 60,
       idleSeconds: 60,
       publicPorts: false,
+      capMicros: null,
       metadata: {},
       startedAtMs: isStarted ? some.createdAtMs : null,
       endedAtMs: null,

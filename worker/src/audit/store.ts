@@ -34,3 +34,15 @@ export function auditStatement(db: Db, entry: AuditEntry, condition: SQL = sql`c
       ${JSON.stringify(entry.details ?? {})}, ${entry.requestId}
     WHERE ${condition}`);
 }
+
+/**
+ * The same of each subject that a query gives as `subject`. It stands where the query still tells, or already tells, whom
+ * the change is of.
+ */
+export function auditEachStatement(db: Db, entry: Omit<AuditEntry, "subject">, subjects: SQL): Statement {
+  return db.run(sql`
+    INSERT INTO audit (tenant_id, at_ms, actor, action, subject, details, request_id)
+    SELECT ${entry.tenantId}, ${entry.atMs}, ${entry.actor}, ${entry.action}, subject,
+      ${JSON.stringify(entry.details ?? {})}, ${entry.requestId}
+    FROM (${subjects})`);
+}

@@ -19,6 +19,8 @@ export type FoundKey = {
   /** The plan's, with the tenant's overrides. */
   limits: TenantLimits;
   rates: TenantRates;
+  /** Nothing but counts limits the tenant and the key: no monthly quota, no cap, and overage is billed. */
+  isUnmetered: boolean;
   /** What restricts the key itself. */
   rate: KeyRate | null;
   templates: string[] | null;
@@ -45,6 +47,8 @@ async function findKeyWhere(db: Db, where: SQL | undefined): Promise<FoundKey | 
       plan: tenants.plan,
       overrides: tenants.overrides,
       limits: sql<string>`(SELECT limits FROM tenant_plans WHERE tenant_id = ${tenants.id})`,
+      hasCaps: sql<number>`${tenants.monthlyCapMicros} IS NOT NULL OR ${keys.monthlyCapMicros} IS NOT NULL`,
+      overage: sql<string>`(SELECT sheet->>'overage' FROM tenant_plans WHERE tenant_id = ${tenants.id})`,
       rate: keys.rate,
       templates: keys.templates,
       monthlyCapMicros: keys.monthlyCapMicros,
@@ -52,11 +56,13 @@ async function findKeyWhere(db: Db, where: SQL | undefined): Promise<FoundKey | 
     .from(keys)
     .innerJoin(tenants, eq(tenants.id, keys.tenantId))
     .where(where);
-  const [row] = rows;
+  const row = rows[0];
   if (!row) return undefined;
-  const { overrides, ...found } = row;
+  const { overrides, hasCaps, overage, ...found } = row;
   const limits = readLimits(row.limits);
-  return { ...found, limits, rates: ratesOf(limits, overrides) };
+  const hasQuotas = limits.cpuSecondsPerMonth !== null || limits.memoryGibSecondsPerMonth !== null;
+  const isUnmetered = hasCaps === 0 && overage === "bill" && !hasQuotas;
+  return { ...found, limits, rates: ratesOf(limits, overrides), isUnmetered };
 }
 
 /** Gives the key of this name these scopes, if it has fewer and still counts. */

@@ -2,6 +2,16 @@ import { sql } from "drizzle-orm";
 import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { TenantId } from "#contract/ids";
 
+/** One row. */
+export const auditHeads = sqliteTable("audit_heads", {
+  id: integer("id").primaryKey().notNull(),
+  sequence: integer("sequence").notNull(),
+  hash: text("hash").notNull(),
+  prunedSequence: integer("pruned_sequence").notNull(),
+  prunedHash: text("pruned_hash").notNull(),
+  mac: text("mac").notNull(),
+});
+
 export const audit = sqliteTable(
   "audit",
   {

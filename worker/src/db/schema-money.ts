@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import type { KeyId, SandboxId } from "#contract/ids";
+import type { KeyId, RunId, SandboxId } from "#contract/ids";
 import type { PriceSheet } from "#contract/plan";
 import { tenantId } from "./schema-tenants.ts";
 
@@ -26,7 +26,8 @@ export const priceSheets = sqliteTable(
 export const holds = sqliteTable(
   "holds",
   {
-    sandboxId: text("sandbox_id").$type<SandboxId>().primaryKey().notNull(),
+    /** A run's own id while it is queued and has no sandbox. */
+    sandboxId: text("sandbox_id").$type<SandboxId | RunId>().primaryKey().notNull(),
     generation: integer("generation").notNull(),
     tenantId: tenantId(),
     keyId: keyId(),
@@ -59,6 +60,12 @@ export const createsByDay = sqliteTable(
   { tenantId: tenantId(), day: text("day").notNull(), creates: integer("creates").notNull() },
   (t) => [primaryKey({ columns: [t.tenantId, t.day] })],
 );
+
+/** Output that is kept of a tenant's runs; triggers follow `runs.output_bytes`. */
+export const storedOutput = sqliteTable("stored_output", {
+  tenantId: tenantId().primaryKey(),
+  bytes: integer("bytes").notNull(),
+});
 
 export const usageEvents = sqliteTable(
   "usage_events",
@@ -115,8 +122,16 @@ export const usageMonths = sqliteTable(
     ...quantities(),
     pausedMiBSeconds: integer("paused_mib_seconds").notNull(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.month, t.keyId] })],
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.month, t.keyId] }),
+    index("usage_months_by_month").on(t.month, t.tenantId),
+  ],
 );
+
+export const closedMonths = sqliteTable("closed_months", {
+  month: text("month").primaryKey().notNull(),
+  closedAtMs: integer("closed_at_ms").notNull(),
+});
 
 export const statements = sqliteTable(
   "statements",

@@ -7,7 +7,7 @@ import type { RunState } from "#contract/run";
 import type { EndReason, SandboxState } from "#contract/sandbox";
 import { tenantId } from "./schema-tenants.ts";
 
-export { audit } from "./schema-audit.ts";
+export { audit, auditHeads } from "./schema-audit.ts";
 export * from "./schema-money.ts";
 export { keys, plans, tenants } from "./schema-tenants.ts";
 
@@ -80,6 +80,7 @@ export const sandboxes = sqliteTable(
     endedAtMs: integer("ended_at_ms"),
     endReason: text("end_reason").$type<EndReason>(),
     publicPorts: integer("public_ports", { mode: "boolean" }).notNull().default(false),
+    capMicros: integer("cap_micros"),
   },
   (t) => [
     index("sandboxes_by_tenant").on(t.tenantId, t.createdAtMs, t.id),
@@ -96,7 +97,8 @@ export const reservations = sqliteTable(
   {
     id: text("id").primaryKey().notNull(),
     tenantId: tenantId(),
-    sandboxId: text("sandbox_id").$type<SandboxId>().notNull(),
+    /** A run's own id while it is queued and has no sandbox. */
+    sandboxId: text("sandbox_id").$type<SandboxId | RunId>().notNull(),
     expiresAtMs: integer("expires_at_ms").notNull(),
     releasedAtMs: integer("released_at_ms"),
   },
@@ -135,6 +137,7 @@ export const runs = sqliteTable(
     endReason: text("end_reason").$type<EndReason>(),
     errorCode: text("error_code").$type<ErrorCode>(),
     errorDetail: text("error_detail"),
+    outputBytes: integer("output_bytes").notNull().default(0),
   },
   (t) => [
     index("runs_by_tenant").on(t.tenantId, t.createdAtMs, t.id),

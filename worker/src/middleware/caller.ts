@@ -23,7 +23,7 @@ export async function requireCaller(
 ): Promise<Ctx> {
   const key = await authenticate(deps, state.ctx, headers);
   const { requestId, signal, background, note } = state.ctx;
-  const { tenantId, id: keyId, scopes, sandboxId, limits } = key;
+  const { tenantId, id: keyId, scopes, sandboxId, limits, isUnmetered } = key;
   const { templates, expiresAtMs, monthlyCapMicros, rate } = key;
   const restrictions = { templates, expiresAtMs, monthlyCapMicros, rate };
   // Not spread: that costs more than the rest of this function, on every request.
@@ -38,6 +38,7 @@ export async function requireCaller(
     restrictions,
     sandboxId,
     limits,
+    isUnmetered,
   };
   state.caller = caller;
   if (key.sandboxId !== null) state.facts.isByToken = true;

@@ -2,7 +2,9 @@ import type { ApiRow } from "#contract/api";
 import { type ErrorCode, errorTable, Problem } from "#contract/errors";
 import { eventStreamType } from "#contract/events";
 import { IdempotencyKey } from "#contract/idempotency";
+import { Quote } from "#contract/quote";
 import { resourceOf, resources } from "#contract/resources";
+import { csvType } from "#contract/statement";
 import { errorsByStatus } from "./errors.ts";
 import { asObject, type Json, type JsonObject, type schemaWriter } from "./schemas.ts";
 
@@ -30,6 +32,7 @@ export function operationOf(name: string, row: ApiRow, write: Write): JsonObject
       ...(row.partialStatus !== undefined && {
         [String(row.partialStatus)]: { ...successOf(row, write), description: "Made in part." },
       }),
+      ...(row.orQuote && { "200": quoteOf(row, write) }),
       ...problemsOf(row, write),
       // What a tool looks for that knows no other success than 2XX.
       ...(row.isWebSocket && { default: { description: "Every other answer is a problem." } }),
@@ -136,9 +139,23 @@ function successOf(row: ApiRow, write: Write): JsonObject {
           ...(example !== undefined && { example }),
         },
         ...(row.orStream && { [eventStreamType]: {} }),
+        ...(row.orCsv && { [csvType]: {} }),
       }
     : { [row.resultType ?? bytesType]: {} };
   return { description: row.status === 201 ? "Made." : "Done.", headers, content };
+}
+
+/** With `?quote=true`; a row that answers 200 otherwise too says both. */
+function quoteOf(row: ApiRow, write: Write): JsonObject {
+  const quote = write(Quote, "output");
+  if (row.status !== 200 || !row.result) {
+    const content = { "application/json": { schema: quote } };
+    return { description: "What it would cost; nothing was made.", headers: requestIdOnly, content };
+  }
+  const example = row.example?.result as Json | undefined;
+  const schema = { anyOf: [write(row.result, "output"), quote] };
+  const content = { "application/json": { schema, ...(example !== undefined && { example }) } };
+  return { description: "Done; or what it would cost.", headers: requestIdOnly, content };
 }
 
 function problemsOf(row: ApiRow, write: Write): JsonObject {

@@ -1,6 +1,6 @@
 import type { ExecRequest, ExecResult } from "#contract/exec";
 import type { EntriesQuery, EntryPage, WrittenFile } from "#contract/files";
-import type { HostCreate, HostCreated, SandboxEnd } from "#contract/host";
+import type { HostCreate, HostCreated, HostPatch, SandboxEnd } from "#contract/host";
 import type { ExecId, HostId, KeyId, SandboxId, TenantId } from "#contract/ids";
 import type { SandboxMetrics } from "#contract/metrics";
 import type { portCaller } from "#contract/ports";
@@ -90,7 +90,7 @@ export interface Lives {
   /** `null` when the host does not know the sandbox. @throws `host_unreachable` */
   kill(place: Place, generation: number, call: Call): Promise<SandboxEnd | null>;
   /** @throws `sandbox_not_found`, `host_unreachable` */
-  patch(place: Place, generation: number, patch: { expiresAtMs: number }, call: Call): Promise<void>;
+  patch(place: Place, generation: number, patch: HostPatch, call: Call): Promise<void>;
   /** @throws `sandbox_not_found`, `sandbox_ended`, `host_unreachable` */
   metrics(place: Place, call: Call): Promise<SandboxMetrics>;
 }

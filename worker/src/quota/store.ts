@@ -1,48 +1,47 @@
 import { and, isNull, type SQL, sql } from "drizzle-orm";
-import type { SandboxId, TenantId } from "#contract/ids";
+import type { RunId, SandboxId, TenantId } from "#contract/ids";
 import type { Db } from "../db/client.ts";
+import type { Statement } from "../db/rider.ts";
 import { reservations } from "../db/schema.ts";
 
-export type NewReservation = { id: string; sandboxId: SandboxId; expiresAtMs: number };
+export type NewReservation = { id: string; sandboxId: SandboxId | RunId; expiresAtMs: number };
 
 /** How many sandboxes the tenant of a row of `tenant_plans` may have at once. */
-export const concurrentSandboxes = sql.raw("json_extract(limits, '$.concurrentSandboxes')");
+const concurrentSandboxes = sql.raw("json_extract(limits, '$.concurrentSandboxes')");
 
 // Statements, not calls: each is one part of the caller's batch, so that a slot and what it is for change together.
 
-/**
- * Takes a slot if fewer than the tenant's limit are held, and the condition holds: one statement, so parallel takers
- * cannot both get the last.
- */
+/** Takes a slot for each, in the batch that has admitted them. */
 export function reserveStatement(
   db: Db,
   tenantId: TenantId,
-  reservation: NewReservation,
-  condition: SQL = sql`TRUE`,
-) {
+  slots: readonly NewReservation[],
+  isAdmitted: SQL,
+): Statement {
   return db.run(sql`
     INSERT INTO reservations (id, tenant_id, sandbox_id, expires_at_ms)
-    SELECT ${reservation.id}, ${tenantId}, ${reservation.sandboxId}, ${reservation.expiresAtMs}
-    WHERE (SELECT count(*) FROM reservations WHERE tenant_id = ${tenantId} AND released_at_ms IS NULL)
-        < (SELECT ${concurrentSandboxes} FROM tenant_plans WHERE tenant_id = ${tenantId})
-      AND ${condition}`);
+    SELECT value->>'id', ${tenantId}, value->>'sandboxId', value->>'expiresAtMs'
+    FROM json_each(${JSON.stringify(slots)}) WHERE ${isAdmitted}`);
 }
 
-/** Takes a slot for each of many if there is room for all of them, and the condition holds: again one statement. */
-export function reserveAllStatement(
+/** Hands the slot of a queued run on to its sandbox. */
+export function adoptReservationStatement(
   db: Db,
   tenantId: TenantId,
-  slots: readonly NewReservation[],
-  condition: SQL = sql`TRUE`,
-) {
+  from: RunId,
+  to: { id: SandboxId; expiresAtMs: number; isAdmitted: SQL },
+): Statement {
   return db.run(sql`
-    INSERT INTO reservations (id, tenant_id, sandbox_id, expires_at_ms)
-    SELECT json_extract(value, '$.id'), ${tenantId}, json_extract(value, '$.sandboxId'),
-      json_extract(value, '$.expiresAtMs')
-    FROM json_each(${JSON.stringify(slots)})
-    WHERE (SELECT count(*) FROM reservations WHERE tenant_id = ${tenantId} AND released_at_ms IS NULL)
-        + ${slots.length} <= (SELECT ${concurrentSandboxes} FROM tenant_plans WHERE tenant_id = ${tenantId})
-      AND ${condition}`);
+    UPDATE reservations SET sandbox_id = ${to.id}, expires_at_ms = ${to.expiresAtMs}
+    WHERE sandbox_id = ${from} AND tenant_id = ${tenantId} AND released_at_ms IS NULL AND ${to.isAdmitted}`);
+}
+
+/** Gives the slot of a run back that has ended without a sandbox. */
+export function releaseRunStatement(db: Db, tenantId: TenantId, id: RunId, nowMs: number): Statement {
+  return db.run(sql`
+    UPDATE reservations SET released_at_ms = ${nowMs}
+    WHERE tenant_id = ${tenantId} AND sandbox_id = ${id} AND released_at_ms IS NULL
+      AND EXISTS (SELECT 1 FROM runs WHERE id = ${id} AND ended_at_ms IS NOT NULL)`);
 }
 
 /** Gives the slot of an ended sandbox back; held it stays for one that may still live. */

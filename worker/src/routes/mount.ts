@@ -1,8 +1,10 @@
 import type { Hono } from "hono";
 import type * as z from "zod";
 import { type ApiName, type ApiRow, api } from "#contract/api";
+import { isAudited } from "#contract/audited";
 import { IdempotencyKey, idempotencyKeyHeader, replayedHeader } from "#contract/idempotency";
 import { type Resource, resourceOf, resources } from "#contract/resources";
+import type { Sealer } from "../audit/seal.ts";
 import type { Keyring } from "../auth/keyring.ts";
 import { withProtocolKey } from "../auth/protocol-key.ts";
 import type { Clock, Ctx, RequestCtx } from "../context.ts";
@@ -23,6 +25,7 @@ export type MountDeps = RateDeps & {
   db: Db;
   keyring: Keyring;
   now: Clock;
+  sealer: Sealer;
   adminKey: string;
   /** Checks every result against its row; off in production, where it would only cost time. */
   isCheckingResults: boolean;
@@ -50,7 +53,7 @@ export type Answer<N extends ApiName> =
   Row<N> extends { result: infer S extends z.ZodType }
     ? Promise<
         | (Row<N> extends { isIdempotent: true } ? Made<z.output<S>> : z.output<S>)
-        | (Row<N> extends { orStream: true } ? Response : never)
+        | (Row<N> extends { orStream: true } | { orCsv: true } | { orQuote: true } ? Response : never)
       >
     : Row<N>["status"] extends 204
       ? Promise<void>
@@ -65,10 +68,12 @@ export function mount<N extends ApiName>(app: App, deps: MountDeps, name: N, han
   const row: ApiRow = api[name];
   // The parts were parsed by this very row's schemas, which is what `Input<N>` is derived from.
   const handle = handler as unknown as (input: AnyInput) => Promise<unknown>;
+  const leavesTrace = isAudited(name);
   const serve = async (c: HonoContext) => {
     c.get("state").route = name;
     try {
       const answered = answer(deps, row, await handle(await inputOf(deps, row, c)));
+      if (leavesTrace) deps.sealer.soon(c.get("state").ctx.background);
       // A HEAD is served as its GET without the bytes, which nobody would ever read.
       if (c.req.raw.method === "HEAD") await answered.body?.cancel();
       return answered;

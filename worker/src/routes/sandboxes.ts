@@ -6,8 +6,10 @@ import { getSandbox } from "../sandboxes/get.ts";
 import { listSandboxes } from "../sandboxes/list.ts";
 import { getSandboxMetrics } from "../sandboxes/metrics.ts";
 import { patchSandbox } from "../sandboxes/patch.ts";
+import { quoteSandboxes } from "../sandboxes/quote.ts";
 import { refuseOtherMethods } from "./fallback.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
+import { answerQuote } from "./quote.ts";
 
 type Deps = MountDeps &
   Parameters<typeof createSandboxOnce>[0] &
@@ -15,8 +17,16 @@ type Deps = MountDeps &
   Parameters<typeof patchSandbox>[0];
 
 export function mountSandboxes(app: App, deps: Deps): void {
-  mount(app, deps, "createSandbox", ({ ctx, body, asked }) => createSandboxOnce(deps, ctx, body, asked));
-  mount(app, deps, "createSandboxBatch", ({ ctx, body, asked }) => createBatchOnce(deps, ctx, body, asked));
+  mount(app, deps, "createSandbox", ({ ctx, query, body, asked }) =>
+    query.quote === "true"
+      ? answerQuote(deps, quoteSandboxes(deps, ctx, body))
+      : createSandboxOnce(deps, ctx, body, asked),
+  );
+  mount(app, deps, "createSandboxBatch", ({ ctx, query, body, asked }) =>
+    query.quote === "true"
+      ? answerQuote(deps, quoteSandboxes(deps, ctx, body))
+      : createBatchOnce(deps, ctx, body, asked),
+  );
   refuseOtherMethods(app, api.createSandboxBatch.path);
   mount(app, deps, "listSandboxes", ({ ctx, query }) => listSandboxes(deps, ctx, query));
   mount(app, deps, "getSandbox", ({ ctx, id }) => getSandbox(deps, ctx, id));

@@ -1,5 +1,6 @@
 import type { RunId } from "#contract/ids";
 import type { Run } from "#contract/run";
+import { byCaller } from "../audit/by.ts";
 import type { Ctx } from "../context.ts";
 import { AppError, runNotFound } from "../errors.ts";
 import { deleteSandbox } from "../sandboxes/delete.ts";
@@ -14,7 +15,8 @@ type Deps = Parameters<typeof deleteSandbox>[0];
  * @throws AppError `run_not_found`; `run_ended` when it came to another end before
  */
 export async function cancelRun(deps: Deps, ctx: Ctx, id: RunId): Promise<Run> {
-  const isCanceled = await endRun(deps.db, ctx.tenantId, { id, end: endOfCancel, nowMs: deps.now() });
+  const ending = { id, end: endOfCancel, by: byCaller(ctx), nowMs: deps.now() };
+  const isCanceled = await endRun(deps.db, ctx.tenantId, ending);
   const row = await findRun(deps.db, ctx.tenantId, id);
   if (!row) throw runNotFound();
   if (row.state !== "canceled") {

@@ -3,6 +3,7 @@ import { limits } from "#contract/limits";
 import { type CreateRun, languages, type RunFile } from "#contract/run";
 import type { Sandbox } from "#contract/sandbox";
 import { homePath } from "#contract/text";
+import { byCaller } from "../audit/by.ts";
 import { toBytes } from "../bytes.ts";
 import type { Ctx } from "../context.ts";
 import { AppError } from "../errors.ts";
@@ -11,13 +12,19 @@ import { createSandbox } from "../sandboxes/create.ts";
 import { deleteSandbox } from "../sandboxes/delete.ts";
 import { execInSandbox } from "../sandboxes/exec.ts";
 import { writeSandboxFile } from "../sandboxes/files.ts";
+import { lifetimeOf } from "./draft.ts";
 import { endOfError, endOfResult } from "./outcome.ts";
 import { endRun, leaseRider, markStarted, type NewRun, type RunEnd } from "./store.ts";
 
 export type ExecuteDeps = Parameters<typeof createSandbox>[0] &
   Parameters<typeof execInSandbox>[0] &
   Parameters<typeof deleteSandbox>[0] & { log: Log };
-type Work = { run: NewRun; input: CreateRun };
+type Work = {
+  run: NewRun;
+  /** Of its sandbox. */
+  diskMiB: number;
+  input: CreateRun;
+};
 
 const firstGeneration = 1;
 
@@ -39,7 +46,7 @@ export async function executeRun(deps: ExecuteDeps, caller: Ctx, work: Work): Pr
     end = endOfError(error, seen.hasStarted);
   }
   try {
-    const hasEnded = end && (await recordEnd(deps, ctx, { ...lease, end, nowMs: deps.now() }));
+    const hasEnded = end && (await recordEnd(deps, ctx, { ...lease, ...done(deps, ctx), end }));
     if (!hasEnded) facts.wasEndedBefore = true;
   } finally {
     if (seen.sandbox) await deleteSandbox(deps, ctx, seen.sandbox.id);
@@ -56,6 +63,8 @@ export async function executeRun(deps: ExecuteDeps, caller: Ctx, work: Work): Pr
     });
   }
 }
+
+const done = (deps: ExecuteDeps, ctx: Ctx) => ({ by: byCaller(ctx), nowMs: deps.now() });
 
 const recordAttemptsMax = 4;
 const recordPauseMs = 250;
@@ -85,18 +94,19 @@ type Seen = { sandbox?: Sandbox; hasStarted: boolean };
 async function carryOut(
   deps: ExecuteDeps,
   ctx: Ctx,
-  { run, input }: Work,
+  { run, diskMiB, input }: Work,
   seen: Seen,
 ): Promise<RunEnd | null> {
   const lease = { id: run.id, generation: firstGeneration };
-  const lifetimeSeconds = Math.ceil((run.deadlineAtMs - run.createdAtMs) / 1000);
+  const lifetimeSeconds = lifetimeOf(run);
   const { template, cpu, memoryMiB } = run;
-  const { pids, diskMiB } = input;
+  const { pids, budget } = input;
   const sandbox = await createSandbox(
     deps,
     ctx,
-    { template, cpu, memoryMiB, pids, diskMiB, lifetimeSeconds, idleSeconds: lifetimeSeconds },
-    leaseRider(deps.db, ctx.tenantId, { ...lease, nowMs: deps.now }),
+    // As it was admitted: what is held for the run is what the sandbox can use.
+    { template, cpu, memoryMiB, diskMiB, pids, lifetimeSeconds, idleSeconds: lifetimeSeconds, budget },
+    { rider: leaseRider(deps.db, ctx.tenantId, { ...lease, nowMs: deps.now }), from: run.id },
   );
   seen.sandbox = sandbox;
   const readyAtMs = deps.now();

@@ -16,6 +16,7 @@ export function endOfResult(result: ExecResult): RunEnd {
     exitCode: result.exitCode,
     stdout: stdout.text,
     stderr: stderr.text,
+    outputBytes: encoder.encode(stdout.text).byteLength + encoder.encode(stderr.text).byteLength,
     truncated: {
       stdout: result.truncated.stdout || stdout.isCut,
       stderr: result.truncated.stderr || stderr.isCut,

@@ -3,12 +3,15 @@ import type { ErrorCode } from "#contract/errors";
 import type { RunId, SandboxId, TenantId } from "#contract/ids";
 import { type RunState, runStatesBefore } from "#contract/run";
 import type { EndReason } from "#contract/sandbox";
+import { auditStatement, type By } from "../audit/store.ts";
 import type { Db } from "../db/client.ts";
 import { type Rider, runBatch, type Statement } from "../db/rider.ts";
 import { runs } from "../db/schema.ts";
 import { AppError } from "../errors.ts";
-import { concurrentSandboxes } from "../quota/store.ts";
-import { endingStatement } from "../sandboxes/store.ts";
+import { type Admission, admitStatements, isHeldAs } from "../quota/admit-store.ts";
+import { takeBackStatements } from "../quota/holds-store.ts";
+import { releaseRunStatement } from "../quota/store.ts";
+import { endingStatements } from "../sandboxes/store.ts";
 
 export type RunRow = typeof runs.$inferSelect;
 export type NewRun = Pick<
@@ -20,28 +23,32 @@ const jsonOf = (text: string | undefined) => (text === undefined ? null : JSON.s
 const owned = (tenantId: TenantId, id: RunId) => sql`id = ${id} AND tenant_id = ${tenantId}`;
 const mayBecome = (state: RunState) => sql`state IN ${runStatesBefore(state)}`;
 
-/** Queues a run if the tenant has room for its sandbox, counting the runs that wait for theirs. Whether it had. */
+/**
+ * Queues a run if it is admitted, with the slot and the hold that its sandbox will need: they are under the run's own id
+ * until then. Whether it was.
+ */
 export async function insertRun(
   db: Db,
   tenantId: TenantId,
   run: NewRun,
-  rider?: Rider<RunId>,
+  { admission, by, rider }: { admission: Admission; by: By; rider?: Rider<RunId> | undefined },
 ): Promise<boolean> {
   const before = rider?.before(run.id) ?? [];
+  const admitting = admitStatements(db, tenantId, admission, rider?.condition(run.id));
+  const noted = { tenantId, atMs: run.createdAtMs, ...by, action: "run.created" as const, subject: run.id };
   const changed = await runBatch(db, [
     ...before,
+    ...admitting,
     db.run(sql`
       INSERT INTO runs (id, tenant_id, state, generation, template, cpu, memory_mib, timeout_ms, metadata,
         created_at_ms, deadline_at_ms)
       SELECT ${run.id}, ${tenantId}, 'queued', 0, ${run.template}, ${run.cpu}, ${run.memoryMiB}, ${run.timeoutMs},
         ${JSON.stringify(run.metadata)}, ${run.createdAtMs}, ${run.deadlineAtMs}
-      WHERE (SELECT count(*) FROM reservations WHERE tenant_id = ${tenantId} AND released_at_ms IS NULL)
-          + (SELECT count(*) FROM runs WHERE tenant_id = ${tenantId} AND state = 'queued')
-          < (SELECT ${concurrentSandboxes} FROM tenant_plans WHERE tenant_id = ${tenantId})
-        AND ${rider?.condition(run.id) ?? sql`TRUE`}`),
+      WHERE ${isHeldAs(tenantId, run.id)}`),
+    auditStatement(db, { ...noted, details: { template: run.template } }),
     ...(rider?.after(run.id) ?? []),
   ]);
-  return changed[before.length] === 1;
+  return changed[before.length + admitting.length] === 1;
 }
 
 export async function findRun(db: Db, tenantId: TenantId, id: RunId): Promise<RunRow | undefined> {
@@ -99,6 +106,8 @@ export type RunEnd = {
   exitCode?: number;
   stdout?: string;
   stderr?: string;
+  /** Of both, as they are kept. */
+  outputBytes?: number;
   truncated?: { stdout: boolean; stderr: boolean };
   error?: { code: ErrorCode; detail: string };
 };
@@ -106,6 +115,7 @@ export type RunEnd = {
 export type Ending = {
   id: RunId;
   end: RunEnd;
+  by: By;
   nowMs: number;
   /** Of the lease that has come to its end, or to nothing; absent = whoever holds it. */
   generation?: number;
@@ -115,31 +125,43 @@ export type Ending = {
 
 /**
  * Ends a run and condemns its sandbox, both or neither, and both once: a crash right after leaves a sandbox that its
- * host is told to end. Whether it was this call that ended it.
+ * host is told to end. One that has none yet gives back what was held for it. Whether it was this call that ended it.
  */
 export async function endRun(db: Db, tenantId: TenantId, ending: Ending): Promise<boolean> {
   const [ended] = await runBatch(db, endRunStatements(db, tenantId, ending));
   return ended === 1;
 }
 
-function endRunStatements(db: Db, tenantId: TenantId, { id, end, nowMs, ...only }: Ending): Statement[] {
+/** The first of them is what tells whether it was this that ended it. */
+function endRunStatements(
+  db: Db,
+  tenantId: TenantId,
+  { id, end, by, nowMs, ...only }: Ending,
+): [ended: Statement, ...rest: Statement[]] {
   const { generation, overdueAtMs } = only;
   const { truncated, error } = end;
+  const noted = { tenantId, atMs: nowMs, ...by, action: "run.ended" as const, subject: id };
+  const hasEnded = sql`EXISTS (SELECT 1 FROM runs WHERE id = ${id} AND ended_at_ms IS NOT NULL)`;
   return [
     db.run(sql`
       UPDATE runs SET state = ${end.state}, ended_at_ms = ${nowMs}, end_reason = ${end.endReason},
         exit_code = ${end.exitCode ?? null}, stdout = ${jsonOf(end.stdout)}, stderr = ${jsonOf(end.stderr)},
         is_stdout_truncated = ${Number(truncated?.stdout ?? false)},
-        is_stderr_truncated = ${Number(truncated?.stderr ?? false)},
+        is_stderr_truncated = ${Number(truncated?.stderr ?? false)}, output_bytes = ${end.outputBytes ?? 0},
         error_code = ${error?.code ?? null}, error_detail = ${error?.detail ?? null}
       WHERE ${owned(tenantId, id)} AND ${mayBecome(end.state)}
         AND ${generation === undefined ? sql`TRUE` : sql`generation <= ${generation}`}
         AND ${overdueAtMs === undefined ? sql`TRUE` : sql`deadline_at_ms < ${overdueAtMs}`}`),
-    // A run that has not ended keeps its sandbox, so this may follow an update that changed nothing.
-    endingStatement(db, tenantId, {
+    auditStatement(db, { ...noted, details: { state: end.state, reason: end.endReason } }),
+    // A run that has not ended keeps what it has, so all of this may follow an update that changed nothing.
+    ...endingStatements(db, tenantId, {
       reason: end.state === "canceled" || end.state === "lost" ? "canceled" : "exited",
+      by,
+      nowMs,
       ofWhich: sql`SELECT sandbox_id FROM runs WHERE ${owned(tenantId, id)} AND ended_at_ms IS NOT NULL`,
     }),
+    ...takeBackStatements(db, tenantId, id, hasEnded),
+    releaseRunStatement(db, tenantId, id, nowMs),
   ];
 }
 
@@ -162,5 +184,11 @@ export async function endOverdue(
 ): Promise<number> {
   const statements = overdue.map(({ id, tenantId }) => endRunStatements(db, tenantId, { ...ending, id }));
   const changed = await runBatch(db, statements.flat());
-  return statements.reduce((sum, _, i) => sum + (changed[2 * i] ?? 0), 0);
+  let ended = 0;
+  let at = 0;
+  for (const each of statements) {
+    ended += changed[at] ?? 0;
+    at += each.length;
+  }
+  return ended;
 }

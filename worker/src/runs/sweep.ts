@@ -1,3 +1,4 @@
+import { bySystem } from "../audit/store.ts";
 import type { Clock } from "../context.ts";
 import type { Db } from "../db/client.ts";
 import { endOfSilence } from "./outcome.ts";
@@ -11,11 +12,12 @@ const roundsMax = 20;
  */
 export async function sweepRuns(deps: { db: Db; now: Clock }): Promise<number> {
   const nowMs = deps.now();
+  const ending = { end: endOfSilence, by: bySystem, nowMs };
   let lost = 0;
   for (let round = 0; round < roundsMax; round++) {
     const overdue = await listOverdueRuns(deps.db, nowMs);
     if (overdue.length === 0) break;
-    lost += await endOverdue(deps.db, overdue, { end: endOfSilence, nowMs, overdueAtMs: nowMs });
+    lost += await endOverdue(deps.db, overdue, { ...ending, overdueAtMs: nowMs });
   }
   return lost;
 }

@@ -1,6 +1,7 @@
 import { limits } from "#contract/limits";
 import type { CreateSandboxBatch, SandboxBatch } from "#contract/sandbox-batch";
-import type { Ctx } from "../context.ts";
+import { byCaller } from "../audit/by.ts";
+import type { Clock, Ctx } from "../context.ts";
 import type { Db } from "../db/client.ts";
 import { AppError } from "../errors.ts";
 import { type Made, once } from "../idempotency/once.ts";
@@ -30,9 +31,10 @@ export function createBatchOnce(
  * What a batch left whose process died: the sandboxes that their hosts have confirmed. The others are given up; when
  * none was confirmed, another batch may be made in its place.
  */
-async function takeUp(deps: { db: Db }, ctx: Ctx, resource: string) {
+async function takeUp(deps: { db: Db; now: Clock }, ctx: Ctx, resource: string) {
   const ids = idsOf(resource);
-  const rows = await takeUpConfirmed(deps.db, ctx.tenantId, ids);
+  const giving = { by: byCaller(ctx), nowMs: deps.now() };
+  const rows = await takeUpConfirmed(deps.db, ctx.tenantId, ids, giving);
   if (rows.length === 0) return null;
   const confirmed = new Map(rows.map((row) => [row.id, row]));
   return batchOf(

@@ -3,14 +3,17 @@ import { newSandboxId, type SandboxId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import { inParallel } from "#contract/parallel";
 import type { CreateSandboxBatch, SandboxBatch, SandboxBatchItem } from "#contract/sandbox-batch";
+import { byCaller } from "../audit/by.ts";
 import type { Ctx } from "../context.ts";
 import type { Rider } from "../db/rider.ts";
 import { AppError, statusOf, toAppError } from "../errors.ts";
 import type { Host } from "../hosts/directory.ts";
 import { planHosts } from "../placement/plan.ts";
-import { quotaExceeded } from "../quota/refuse.ts";
-import { insertAllReserved } from "./batch-store.ts";
+import { admit } from "../quota/admit.ts";
+import { needFor } from "../quota/ask.ts";
+import { checkCeilings } from "../quota/ceilings.ts";
 import { type DraftDeps, draftOf } from "./draft.ts";
+import { askOf, insertAllReserved } from "./insert-store.ts";
 import { type PlaceDeps, placeSandbox } from "./place-sandbox.ts";
 import { markRunning, type SandboxRow } from "./store.ts";
 import { toSandbox } from "./view.ts";
@@ -30,14 +33,16 @@ export async function createBatch(
   rider?: Rider<string>,
 ): Promise<{ status: number; result: SandboxBatch }> {
   const draft = await draftOf(deps, ctx, input);
+  checkCeilings(ctx.limits, draft);
   const hosts = await planHosts(deps, draft, count);
   const reserved = hosts.map((host) => ({ row: rowOn(deps, draft, host), host }));
-  const { randomBytes } = deps;
   const rows = reserved.map(({ row }) => row);
-  if (!(await insertAllReserved(deps.db, ctx.tenantId, rows, { randomBytes, rider }))) {
-    await rider?.explain();
-    throw await quotaExceeded(deps.db, ctx.tenantId, count);
-  }
+  const { keyId } = ctx;
+  const taking = { keyId, by: byCaller(ctx), randomBytes: deps.randomBytes, rider };
+  const ask = askOf(draft, keyId, count);
+  await admit(deps, ctx, { need: needFor(ask), size: ask.size, explain: rider?.explain }, (isUnmetered) =>
+    insertAllReserved(deps.db, ctx.tenantId, rows, { ...taking, isUnmetered }),
+  );
   const outcomes = await inParallel(reserved, limits.batchParallelMax, async (each): Promise<Outcome> => {
     try {
       return { row: await placeSandbox(deps, ctx, { draft, input, rider, reserved: each }) };

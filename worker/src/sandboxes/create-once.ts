@@ -1,7 +1,8 @@
 import type { SandboxId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import type { CreateSandbox, Sandbox } from "#contract/sandbox";
-import type { Ctx } from "../context.ts";
+import { byCaller } from "../audit/by.ts";
+import type { Clock, Ctx } from "../context.ts";
 import type { Db } from "../db/client.ts";
 import { type Made, once } from "../idempotency/once.ts";
 import { claimRider } from "../idempotency/store.ts";
@@ -24,7 +25,7 @@ export function createSandboxOnce(
     deadlineMs: limits.createDeadlineMs,
     async make(claim) {
       const rider = claim ? claimRider<SandboxId>(deps.db, ctx.tenantId, claim) : undefined;
-      return { status: created, result: await createSandbox(deps, ctx, input, rider) };
+      return { status: created, result: await createSandbox(deps, ctx, input, { rider }) };
     },
     async recover(resourceId) {
       // Only `claimRider` above writes ids under this path.
@@ -38,8 +39,9 @@ export function createSandboxOnce(
  * What a create left whose process died: the sandbox, once its host has confirmed it. Long after its deadline one
  * that was not confirmed is given up, so that another one may be made in its place.
  */
-async function takeUp(deps: { db: Db }, ctx: Ctx, id: SandboxId): Promise<Sandbox | null> {
-  await markEnding(deps.db, ctx.tenantId, id, { reason: "canceled", isUnstarted: true });
+async function takeUp(deps: { db: Db; now: Clock }, ctx: Ctx, id: SandboxId): Promise<Sandbox | null> {
+  const giving = { by: byCaller(ctx), nowMs: deps.now(), reason: "canceled" as const, isUnstarted: true };
+  await markEnding(deps.db, ctx.tenantId, id, giving);
   const row = await findSandbox(deps.db, ctx.tenantId, id);
   return row && row.startedAtMs !== null ? toSandbox(row) : null;
 }

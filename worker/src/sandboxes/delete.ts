@@ -1,5 +1,6 @@
 import type { SandboxId } from "#contract/ids";
 import { limits } from "#contract/limits";
+import { byCaller } from "../audit/by.ts";
 import type { Clock, Ctx } from "../context.ts";
 import type { Db } from "../db/client.ts";
 import { AppError, sandboxNotFound } from "../errors.ts";
@@ -16,8 +17,9 @@ type Deps = { db: Db; directory: Directory; provider: SandboxProvider; now: Cloc
  * @throws AppError `sandbox_not_found`
  */
 export async function deleteSandbox(deps: Deps, ctx: Ctx, id: SandboxId): Promise<void> {
+  const ending = { reason: "killed" as const, by: byCaller(ctx), nowMs: deps.now() };
   const row =
-    (await markEnding(deps.db, ctx.tenantId, id, "killed")) ?? (await findSandbox(deps.db, ctx.tenantId, id));
+    (await markEnding(deps.db, ctx.tenantId, id, ending)) ?? (await findSandbox(deps.db, ctx.tenantId, id));
   if (!row) throw sandboxNotFound();
   if (row.state === "ended") return;
   try {
@@ -38,5 +40,6 @@ async function confirm(deps: Deps, ctx: Ctx, row: SandboxRow): Promise<void> {
   if (!end && row.startedAtMs === null) return;
   const nowMs = deps.now();
   const reason = end?.endReason ?? row.endReason ?? "killed";
-  await endSandbox(deps.db, ctx.tenantId, { sandboxId, generation, reason, endedAtMs: nowMs }, nowMs);
+  const done = { by: byCaller(ctx), nowMs };
+  await endSandbox(deps.db, ctx.tenantId, { sandboxId, generation, reason, endedAtMs: nowMs }, done);
 }

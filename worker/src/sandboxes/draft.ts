@@ -2,6 +2,7 @@ import type { CreateSandbox } from "#contract/sandbox";
 import type { Clock, Ctx } from "../context.ts";
 import type { Config } from "../env.ts";
 import { AppError } from "../errors.ts";
+import type { Size } from "../quota/ask.ts";
 import type { Catalog } from "../templates/catalog.ts";
 import type { TemplateRow } from "../templates/store.ts";
 import type { SandboxRow } from "./store.ts";
@@ -33,18 +34,19 @@ export async function templateFor(
 export async function draftOf(deps: DraftDeps, ctx: Ctx, input: CreateSandbox): Promise<Draft> {
   const template = await templateFor(deps.catalog, ctx, input.template);
   const createdAtMs = deps.now();
-  const lifetimeSeconds = input.lifetimeSeconds ?? deps.defaults.lifetimeSeconds;
+  const { defaults } = deps;
+  const { sandboxLifetimeSeconds } = ctx.limits;
+  const lifetimeSeconds = input.lifetimeSeconds ?? Math.min(defaults.lifetimeSeconds, sandboxLifetimeSeconds);
   return {
     tenantId: ctx.tenantId,
     generation: 1,
     template: template.name,
     state: "creating",
-    cpu: input.cpu ?? template.cpu ?? deps.defaults.cpu,
-    memoryMiB: input.memoryMiB ?? template.memoryMiB ?? deps.defaults.memoryMiB,
-    pids: input.pids ?? template.pids ?? deps.defaults.pids,
-    diskMiB: input.diskMiB ?? template.diskMiB ?? deps.defaults.diskMiB,
+    ...sizeOf(deps, ctx, input, template),
+    pids: input.pids ?? template.pids ?? defaults.pids,
     lifetimeSeconds,
-    idleSeconds: input.idleSeconds ?? deps.defaults.idleSeconds,
+    idleSeconds: input.idleSeconds ?? defaults.idleSeconds,
+    capMicros: input.budget?.capMicros ?? null,
     publicPorts: input.publicPorts ?? false,
     metadata: input.metadata ?? {},
     createdAtMs,
@@ -52,5 +54,18 @@ export async function draftOf(deps: DraftDeps, ctx: Ctx, input: CreateSandbox): 
     expiresAtMs: createdAtMs + lifetimeSeconds * 1000,
     endedAtMs: null,
     endReason: null,
+  };
+}
+
+type Sized = { [N in keyof Size]?: Size[N] | null | undefined };
+
+/** What is asked for, else what the template needs, else our default as far as the tenant may have it. */
+export function sizeOf(deps: Pick<DraftDeps, "defaults">, ctx: Ctx, input: Sized, template: Sized): Size {
+  const { defaults } = deps;
+  const { sandboxCpu, sandboxMemoryMiB, sandboxDiskMiB } = ctx.limits;
+  return {
+    cpu: input.cpu ?? template.cpu ?? Math.min(defaults.cpu, sandboxCpu),
+    memoryMiB: input.memoryMiB ?? template.memoryMiB ?? Math.min(defaults.memoryMiB, sandboxMemoryMiB),
+    diskMiB: input.diskMiB ?? template.diskMiB ?? Math.min(defaults.diskMiB, sandboxDiskMiB),
   };
 }

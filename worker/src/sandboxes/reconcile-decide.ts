@@ -40,7 +40,9 @@ export function decide(seen: Seen): Decision {
   for (const row of unended.values()) {
     if (mayBeTooNew(row, snapshotAtMs)) continue;
     const reason: EndReason = row.state === "ending" ? (row.endReason ?? "killed") : "crashed";
-    const end = { sandboxId: row.id, generation: row.generation, reason, endedAtMs: nowMs };
+    // Neither live there nor ended, and never confirmed: the host was not asked, or never heard it.
+    const isUnmade = row.startedAtMs === null;
+    const end = { sandboxId: row.id, generation: row.generation, reason, endedAtMs: nowMs, isUnmade };
     decision.ends.push({ row, end });
   }
   return decision;

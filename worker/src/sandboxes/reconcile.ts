@@ -1,4 +1,5 @@
 import type { Heartbeat, HeartbeatReply } from "#contract/host";
+import type { By } from "../audit/store.ts";
 import type { Clock } from "../context.ts";
 import type { Db } from "../db/client.ts";
 import { decide } from "./reconcile-decide.ts";
@@ -20,7 +21,8 @@ export async function reconcile(
   // or the database is not part of it: the snapshot would seem newer than it is, and what began meanwhile missing.
   const clockOffsetMs = times.arrivedAtMs - times.signedAtMs;
   const decision = decide({ heartbeat, rows, nowMs, clockOffsetMs });
-  await endAll(deps.db, decision.ends, nowMs);
+  const by: By = { actor: `host:${heartbeat.hostId}`, requestId: null };
+  await endAll(deps.db, decision.ends, { by, nowMs });
   for (const row of decision.running) await markRunning(deps.db, row.tenantId, [row.id], nowMs);
   return decision.reply;
 }

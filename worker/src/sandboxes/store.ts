@@ -1,64 +1,47 @@
-import { and, eq, gt, inArray, isNotNull, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
+import { and, eq, inArray, isNotNull, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import type { HostId, SandboxId, TenantId } from "#contract/ids";
 import { type EndReason, type SandboxState, statesBefore } from "#contract/sandbox";
+import { auditEachStatement, auditStatement, type By } from "../audit/store.ts";
 import type { Db } from "../db/client.ts";
 import { rowFinder } from "../db/find-row.ts";
 import { type Rider, runBatch, type Statement } from "../db/rider.ts";
 import { hosts, sandboxes } from "../db/schema.ts";
-import {
-  followDeadlineStatement,
-  moveReservationStatement,
-  releaseEndedStatement,
-  reserveStatement,
-} from "../quota/store.ts";
+import { moveHoldStatement, takeBackStatements } from "../quota/holds-store.ts";
+import { moveReservationStatement, releaseEndedStatement } from "../quota/store.ts";
 
 export type SandboxRow = typeof sandboxes.$inferSelect;
-export type End = { sandboxId: SandboxId; generation: number; reason: EndReason; endedAtMs: number };
+export type End = {
+  sandboxId: SandboxId;
+  generation: number;
+  reason: EndReason;
+  endedAtMs: number;
+  /** No host ever had it: all that was taken for it is given back. */
+  isUnmade?: boolean;
+};
 
 const owned = (tenantId: TenantId, id: SandboxId) =>
   and(eq(sandboxes.tenantId, tenantId), eq(sandboxes.id, id));
 const mayBecome = (state: SandboxState) => inArray(sandboxes.state, statesBefore(state));
-
-/** Takes a slot and writes the row, with what rides along: all or nothing. Whether there was a slot. */
-export async function insertReserved(
-  db: Db,
-  tenantId: TenantId,
-  row: SandboxRow,
-  { reservationId, rider }: { reservationId: string; rider?: Rider<SandboxId> | undefined },
-): Promise<boolean> {
-  const slot = { id: reservationId, sandboxId: row.id, expiresAtMs: row.expiresAtMs };
-  const before = rider?.before(row.id) ?? [];
-  const changed = await runBatch(db, [
-    ...before,
-    reserveStatement(db, tenantId, slot, rider?.condition(row.id)),
-    db.run(sql`
-      INSERT INTO sandboxes (id, tenant_id, host_id, generation, template, state, cpu, memory_mib, pids, disk_mib,
-        lifetime_seconds, idle_seconds, metadata, created_at_ms, expires_at_ms,
-        public_ports)
-      SELECT ${row.id}, ${tenantId}, ${row.hostId}, ${row.generation}, ${row.template}, ${row.state}, ${row.cpu},
-        ${row.memoryMiB}, ${row.pids}, ${row.diskMiB}, ${row.lifetimeSeconds}, ${row.idleSeconds}, ${JSON.stringify(row.metadata)},
-        ${row.createdAtMs}, ${row.expiresAtMs}, ${row.publicPorts ? 1 : 0}
-      WHERE EXISTS (SELECT 1 FROM reservations WHERE id = ${reservationId})`),
-    ...(rider?.after(row.id) ?? []),
-  ]);
-  return changed[before.length + 1] === 1;
-}
 
 /** Gives a sandbox that its host has refused another id on another host. Whether it was still being created. */
 export async function moveToHost(
   db: Db,
   tenantId: TenantId,
   from: SandboxId,
-  to: { id: SandboxId; hostId: HostId; rider?: Rider<SandboxId> | undefined },
+  to: { id: SandboxId; hostId: HostId; by: By; nowMs: number; rider?: Rider<SandboxId> | undefined },
 ): Promise<boolean> {
-  const [moved] = await runBatch(db, [
+  const { by, nowMs } = to;
+  const moved = { tenantId, atMs: nowMs, ...by, action: "sandbox.moved" as const, subject: from };
+  const [changed] = await runBatch(db, [
     db.run(sql`
       UPDATE sandboxes SET id = ${to.id}, host_id = ${to.hostId}
       WHERE tenant_id = ${tenantId} AND id = ${from} AND state = 'creating'`),
+    auditStatement(db, { ...moved, details: { to: to.id } }),
+    moveHoldStatement(db, tenantId, from, { id: to.id }),
     moveReservationStatement(db, tenantId, from, to.id),
     ...(to.rider?.moved(from, to.id) ?? []),
   ]);
-  return moved === 1;
+  return changed === 1;
 }
 
 const findOwned = rowFinder(sandboxes, ["tenantId", "id"]);
@@ -93,79 +76,91 @@ export async function setDisk(
     .where(and(owned(tenantId, id), eq(sandboxes.diskMiB, fromMiB)));
 }
 
-type Ending =
-  | EndReason
-  | { reason: EndReason /** Only if its host has not confirmed it. */; isUnstarted: true };
+type Ending = {
+  reason: EndReason;
+  by: By;
+  nowMs: number;
+  /** Only if its host has not confirmed it. */
+  isUnstarted?: boolean;
+};
 
 /** The row as it is now `ending`; `undefined` when it was so already, has ended, or is not there. */
 export async function markEnding(db: Db, tenantId: TenantId, id: SandboxId, ending: Ending) {
-  const { reason, isUnstarted } =
-    typeof ending === "string" ? { reason: ending, isUnstarted: false } : ending;
-  const rows = await db
-    .update(sandboxes)
-    .set({ state: "ending", endReason: reason })
-    .where(
-      and(owned(tenantId, id), mayBecome("ending"), isUnstarted ? isNull(sandboxes.startedAtMs) : undefined),
-    )
-    .returning();
+  const { reason, isUnstarted, by, nowMs } = ending;
+  const which = and(
+    owned(tenantId, id),
+    mayBecome("ending"),
+    isUnstarted ? isNull(sandboxes.startedAtMs) : undefined,
+  );
+  const [rows] = await db.batch([
+    db.update(sandboxes).set({ state: "ending", endReason: reason }).where(which).returning(),
+    auditStatement(db, { ...endedEntry(tenantId, { reason, by, nowMs }), subject: id }),
+  ]);
   return rows[0];
 }
 
+type Ended = { reason: EndReason; by: By; nowMs: number };
+
+/** One entry per sandbox: of the change that makes its end certain, by whoever made it. */
+const endedEntry = (tenantId: TenantId, { reason, by, nowMs }: Ended) => ({
+  tenantId,
+  atMs: nowMs,
+  ...by,
+  action: "sandbox.ended" as const,
+  details: { reason },
+});
+
 /** Condemns the sandboxes whose ids a query gives, as a part of the batch of what they were for. */
-export function endingStatement(
+export function endingStatements(
   db: Db,
   tenantId: TenantId,
-  ending: { reason: EndReason; ofWhich: SQL },
-): Statement {
-  return db.run(sql`
-    UPDATE sandboxes SET state = 'ending', end_reason = ${ending.reason}
-    WHERE tenant_id = ${tenantId} AND state IN ${statesBefore("ending")} AND id IN (${ending.ofWhich})`);
+  ending: Ended & { ofWhich: SQL },
+): [Statement, Statement] {
+  const which = sql`
+    tenant_id = ${tenantId} AND state IN ${statesBefore("ending")} AND id IN (${ending.ofWhich})`;
+  return [
+    auditEachStatement(
+      db,
+      endedEntry(tenantId, ending),
+      sql`SELECT id AS subject FROM sandboxes WHERE ${which}`,
+    ),
+    db.run(sql`UPDATE sandboxes SET state = 'ending', end_reason = ${ending.reason} WHERE ${which}`),
+  ];
 }
 
 /** Ends a sandbox of this generation and gives its slot back, both once. */
-export async function endSandbox(db: Db, tenantId: TenantId, end: End, nowMs: number): Promise<void> {
-  await db.batch(endStatements(db, tenantId, end, nowMs));
-}
-
-export function endStatements(db: Db, tenantId: TenantId, end: End, nowMs: number) {
-  const update = db
-    .update(sandboxes)
-    .set({ state: "ended", endReason: end.reason, endedAtMs: end.endedAtMs })
-    .where(and(owned(tenantId, end.sandboxId), eq(sandboxes.generation, end.generation), mayBecome("ended")));
-  return [update, releaseEndedStatement(db, tenantId, end.sandboxId, nowMs)] as const;
-}
-
-export type Change = { lifetimeSeconds?: number; metadata?: Record<string, string> };
-
-/** The changed row; `undefined` when it is not there, not alive, or the new deadline would lie in the past. */
-export async function changeSandbox(
+export async function endSandbox(
   db: Db,
   tenantId: TenantId,
-  id: SandboxId,
-  change: Change,
-  nowMs: number,
-): Promise<SandboxRow | undefined> {
-  const lifetimeMs = change.lifetimeSeconds === undefined ? undefined : change.lifetimeSeconds * 1000;
-  const [rows] = await db.batch([
-    db
-      .update(sandboxes)
-      .set({
-        ...change,
-        ...(lifetimeMs !== undefined && { expiresAtMs: sql`${sandboxes.createdAtMs} + ${lifetimeMs}` }),
-      })
-      .where(
-        and(
-          owned(tenantId, id),
-          inArray(sandboxes.state, ["creating", "running"]),
-          // Past its deadline the slot may have been given back: such a sandbox must not be revived without one.
-          gt(sandboxes.expiresAtMs, nowMs),
-          lifetimeMs === undefined ? undefined : sql`${sandboxes.createdAtMs} + ${lifetimeMs} > ${nowMs}`,
-        ),
-      )
-      .returning(),
-    followDeadlineStatement(db, tenantId, id),
-  ]);
-  return rows[0];
+  end: End,
+  done: { by: By; nowMs: number },
+): Promise<void> {
+  await runBatch(db, endStatements(db, tenantId, end, done));
+}
+
+function endStatements(
+  db: Db,
+  tenantId: TenantId,
+  end: End,
+  { by, nowMs }: { by: By; nowMs: number },
+): Statement[] {
+  const { sandboxId: id, generation, reason, endedAtMs, isUnmade } = end;
+  const which = sql`tenant_id = ${tenantId} AND id = ${id} AND generation = ${generation}`;
+  const isEnded = sql`
+    EXISTS (SELECT 1 FROM sandboxes WHERE id = ${id} AND ended_at_ms IS NOT NULL AND started_at_ms IS NULL)`;
+  return [
+    // Before the end, when it can still be told from one that was asked for, and noted, earlier.
+    auditEachStatement(
+      db,
+      endedEntry(tenantId, { reason, by, nowMs }),
+      sql`SELECT id AS subject FROM sandboxes WHERE ${which} AND state IN ${statesBefore("ending")}`,
+    ),
+    db.run(sql`
+      UPDATE sandboxes SET state = 'ended', end_reason = ${reason}, ended_at_ms = ${endedAtMs}
+      WHERE ${which} AND state IN ${statesBefore("ended")}`),
+    releaseEndedStatement(db, tenantId, id, nowMs),
+    ...(isUnmade ? takeBackStatements(db, tenantId, id, isEnded) : []),
+  ];
 }
 
 const unendedMax = 10_000;
@@ -211,13 +206,13 @@ const endsPerBatch = 50;
 export async function endAll(
   db: Db,
   ends: readonly { row: SandboxRow; end: End }[],
-  nowMs: number,
+  done: { by: By; nowMs: number },
 ): Promise<void> {
   for (let i = 0; i < ends.length; i += endsPerBatch) {
-    const statements = ends
-      .slice(i, i + endsPerBatch)
-      .flatMap(({ row, end }) => [...endStatements(db, row.tenantId, end, nowMs)]);
-    const [first, ...rest] = statements;
-    if (first) await db.batch([first, ...rest]);
+    const some = ends.slice(i, i + endsPerBatch);
+    await runBatch(
+      db,
+      some.flatMap(({ row, end }) => endStatements(db, row.tenantId, end, done)),
+    );
   }
 }

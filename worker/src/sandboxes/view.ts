@@ -16,6 +16,7 @@ export function toSandbox(row: SandboxRow): Sandbox {
     idleSeconds: row.idleSeconds,
     publicPorts: row.publicPorts,
     metadata: row.metadata,
+    ...(row.capMicros !== null && { budget: { capMicros: row.capMicros } }),
     createdAt: isoTime(row.createdAtMs),
     expiresAt: isoTime(row.expiresAtMs),
     ...(row.endedAtMs !== null && { endedAt: isoTime(row.endedAtMs) }),

@@ -39,6 +39,9 @@ export async function beginRemoval(
 /** What each bill of a month is made from stays until that month's statement is closed. */
 const isBilled = (table: SQL) => sql`EXISTS (
   SELECT 1 FROM statements WHERE statements.tenant_id = ${table}.tenant_id AND statements.month = ${table}.month)`;
+/** A sheet by which nothing is billed any more: what was never used has no statement to wait for. */
+const isUnused = sql`NOT EXISTS (
+  SELECT 1 FROM usage_months u WHERE u.tenant_id = price_sheets.tenant_id AND u.month = price_sheets.month)`;
 /** A sandbox that may still live, or whose use may still be reported, is kept with what is held for it. */
 const isOver = sql`ended_at_ms IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM reservations WHERE sandbox_id = sandboxes.id AND released_at_ms IS NULL)
@@ -48,6 +51,7 @@ const isOver = sql`ended_at_ms IS NOT NULL
 const goes: readonly (readonly [table: string, condition: SQL])[] = [
   ["idempotency", sql`TRUE`],
   ["runs", sql`ended_at_ms IS NOT NULL`],
+  ["stored_output", sql`TRUE`],
   ["sandboxes", isOver],
   ["reservations", sql`released_at_ms IS NOT NULL`],
   ["holds", sql`settled_at_ms IS NOT NULL`],
@@ -55,11 +59,17 @@ const goes: readonly (readonly [table: string, condition: SQL])[] = [
   ["usage_events", isBilled(sql`usage_events`)],
   ["usage_hours", isBilled(sql`usage_hours`)],
   ["usage_months", isBilled(sql`usage_months`)],
-  ["price_sheets", isBilled(sql`price_sheets`)],
+  ["price_sheets", isUnused],
   ["keys", sql`TRUE`],
 ];
 /** Their key is all of their columns, so they have no row number to be chosen by; they are few. */
-const withoutRowId = new Set(["creates_by_day", "usage_hours", "usage_months", "price_sheets"]);
+const withoutRowId = new Set([
+  "stored_output",
+  "creates_by_day",
+  "usage_hours",
+  "usage_months",
+  "price_sheets",
+]);
 
 /** Of each kind so many rows at a time. How many went, and whether nothing that has to go is left. */
 export async function removeSome(

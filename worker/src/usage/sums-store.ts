@@ -27,3 +27,10 @@ export function sumsInto(table: keyof typeof keysOf, condition: SQL): SQL {
     GROUP BY ${sql.raw(keys)}
     ON CONFLICT DO UPDATE SET ${sql.raw(added.join(", "))}`;
 }
+
+/** Sums over rows `u` of any such table, under the names of `Quantities`. */
+export const sums = sql.raw(
+  Object.entries(columnOf)
+    .map(([name, column]) => `coalesce(sum(u.${column}), 0) AS ${name}`)
+    .join(", "),
+);
