@@ -8,20 +8,6 @@
 
 #define SEND_BYTES (64 * 1024)
 
-static void append_field(struct buffer *payload, uint16_t tag, const void *bytes, size_t length) {
-    uint8_t header[FIELD_HEADER_BYTES];
-    put_le(header, tag, 2);
-    put_le(header + 2, length, 4);
-    buffer_append(payload, header, sizeof header);
-    buffer_append(payload, bytes, length);
-}
-
-static void append_number(struct buffer *payload, uint16_t tag, uint64_t value, size_t width) {
-    uint8_t bytes[8];
-    put_le(bytes, value, width);
-    append_field(payload, tag, bytes, width);
-}
-
 static enum kept_state state_of(const struct kept *kept) {
     if (kept->end_type == 0) return KEPT_STATE_RUNNING;
     return kept->is_forgotten || !kept->has_output ? KEPT_STATE_FORGOTTEN : KEPT_STATE_ENDED;

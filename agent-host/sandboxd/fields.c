@@ -51,3 +51,17 @@ void put_number(struct field_writer *writer, uint16_t tag, uint64_t value, size_
     put_le(bytes, value, width);
     put_bytes(writer, tag, bytes, width);
 }
+
+void append_field(struct buffer *payload, uint16_t tag, const void *bytes, size_t length) {
+    uint8_t header[FIELD_HEADER_BYTES];
+    put_le(header, tag, 2);
+    put_le(header + 2, length, 4);
+    buffer_append(payload, header, sizeof header);
+    buffer_append(payload, bytes, length);
+}
+
+void append_number(struct buffer *payload, uint16_t tag, uint64_t value, size_t width) {
+    uint8_t bytes[8];
+    put_le(bytes, value, width);
+    append_field(payload, tag, bytes, width);
+}

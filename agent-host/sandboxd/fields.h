@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buffer.h"
+
 #define FIELD_HEADER_BYTES 6
 
 struct field {
@@ -43,5 +45,9 @@ struct field_writer {
 
 void put_bytes(struct field_writer *writer, uint16_t tag, const void *bytes, size_t length);
 void put_number(struct field_writer *writer, uint16_t tag, uint64_t value, size_t width);
+
+/* The same for payloads of any size. */
+void append_field(struct buffer *payload, uint16_t tag, const void *bytes, size_t length);
+void append_number(struct buffer *payload, uint16_t tag, uint64_t value, size_t width);
 
 #endif

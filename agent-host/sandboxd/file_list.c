@@ -28,20 +28,6 @@ struct listing {
     char path[LIST_PATH_BYTES + 1]; // of the folder that is being read, relative, "" or ending with a slash
 };
 
-static void put_field(struct buffer *to, uint16_t tag, const void *bytes, size_t length) {
-    uint8_t header[FIELD_HEADER_BYTES];
-    put_le(header, tag, 2);
-    put_le(header + 2, length, 4);
-    buffer_append(to, header, sizeof header);
-    buffer_append(to, bytes, length);
-}
-
-static void put_field_number(struct buffer *to, uint16_t tag, uint64_t value, size_t width) {
-    uint8_t bytes[8];
-    put_le(bytes, value, width);
-    put_field(to, tag, bytes, width);
-}
-
 static enum entry_type type_of(mode_t mode) {
     if (S_ISREG(mode)) return ENTRY_TYPE_FILE;
     if (S_ISDIR(mode)) return ENTRY_TYPE_DIRECTORY;
@@ -50,14 +36,14 @@ static enum entry_type type_of(mode_t mode) {
 
 static void put_entry(struct buffer *to, const char *path, const struct stat *status, const char *target) {
     struct buffer payload = {0};
-    put_field(&payload, FIELD_PATH, path, strlen(path));
-    put_field_number(&payload, FIELD_ENTRY_TYPE, type_of(status->st_mode), 2);
-    put_field_number(&payload, FIELD_SIZE, file_size(status), 8);
-    put_field_number(&payload, FIELD_MODE, status->st_mode & 07777, 4);
-    put_field_number(&payload, FIELD_UID, status->st_uid, 4);
-    put_field_number(&payload, FIELD_GID, status->st_gid, 4);
-    put_field_number(&payload, FIELD_MTIME_MS, file_mtime_ms(status), 8);
-    if (target != NULL) put_field(&payload, FIELD_LINK_TARGET, target, strlen(target));
+    append_field(&payload, FIELD_PATH, path, strlen(path));
+    append_number(&payload, FIELD_ENTRY_TYPE, type_of(status->st_mode), 2);
+    append_number(&payload, FIELD_SIZE, file_size(status), 8);
+    append_number(&payload, FIELD_MODE, status->st_mode & 07777, 4);
+    append_number(&payload, FIELD_UID, status->st_uid, 4);
+    append_number(&payload, FIELD_GID, status->st_gid, 4);
+    append_number(&payload, FIELD_MTIME_MS, file_mtime_ms(status), 8);
+    if (target != NULL) append_field(&payload, FIELD_LINK_TARGET, target, strlen(target));
     uint8_t length[4];
     put_le(length, buffer_length(&payload), 4);
     buffer_append(to, length, sizeof length);

@@ -101,23 +101,36 @@ static bool check_regular(struct file_task *task, int fd) {
     return task->error == 0;
 }
 
+static void close_all(struct file_task *task) {
+    if (task->fd >= 0) close(task->fd);
+    if (task->directory_fd >= 0) close(task->directory_fd);
+    task->fd = task->directory_fd = -1;
+}
+
+/* As much as is wanted, and whether that was the end: a short file is read in one step. */
+static void read_chunk(struct file_task *task) {
+    size_t want = task->left_bytes < task->want_bytes ? task->left_bytes : task->want_bytes;
+    bool is_at_end = false;
+    while (want > 0 && !is_at_end) {
+        ssize_t length = pread(task->fd, buffer_reserve(&task->bytes, want), want, (off_t)task->offset);
+        if (length < 0) {
+            file_task_fail(task, errno);
+            return;
+        }
+        is_at_end = length == 0;
+        buffer_commit(&task->bytes, (size_t)length);
+        task->offset += (size_t)length;
+        task->left_bytes -= (size_t)length;
+        want -= (size_t)length;
+    }
+    task->is_done = is_at_end || task->left_bytes == 0;
+    if (task->is_done) close_all(task);
+}
+
 static void read_open(struct file_task *task) {
     task->fd = file_open(AT_FDCWD, task->path, O_RDONLY);
     if (task->fd < 0) file_task_fail(task, errno);
-    else check_regular(task, task->fd);
-}
-
-static void read_chunk(struct file_task *task) {
-    size_t want = task->left_bytes < task->want_bytes ? task->left_bytes : task->want_bytes;
-    if (want == 0) return;
-    ssize_t length = pread(task->fd, buffer_reserve(&task->bytes, want), want, (off_t)task->offset);
-    if (length < 0) {
-        file_task_fail(task, errno);
-        return;
-    }
-    buffer_commit(&task->bytes, (size_t)length);
-    task->offset += (size_t)length;
-    task->left_bytes -= (size_t)length;
+    else if (check_regular(task, task->fd)) read_chunk(task);
 }
 
 /* The mode for the new file: the one asked for, else that of the file it replaces. */
@@ -171,14 +184,20 @@ static void write_commit(struct file_task *task) {
     } else {
         task->temporary_name[0] = '\0';
         check_regular(task, task->fd); // the renaming has changed its revision
+        task->is_done = true;
+        close_all(task);
     }
+}
+
+/* What has come by now, and the end if that has come too: a short file is written in one step. */
+static void write_rest(struct file_task *task) {
+    if (task->error == 0) write_chunk(task);
+    if (task->error == 0 && task->is_last) write_commit(task);
 }
 
 static void abandon(struct file_task *task) {
     if (task->temporary_name[0] != '\0') unlinkat(task->directory_fd, task->temporary_name, 0);
-    if (task->fd >= 0) close(task->fd);
-    if (task->directory_fd >= 0) close(task->directory_fd);
-    task->fd = task->directory_fd = -1;
+    close_all(task);
     file_delete_abandon(task);
     buffer_free(&task->bytes);
 }
@@ -187,9 +206,11 @@ void file_task_run(struct file_task *task) {
     switch (task->step) {
     case FILE_READ_OPEN: read_open(task); break;
     case FILE_READ_CHUNK: read_chunk(task); break;
-    case FILE_WRITE_OPEN: write_open(task); break;
-    case FILE_WRITE_CHUNK: write_chunk(task); break;
-    case FILE_WRITE_COMMIT: write_commit(task); break;
+    case FILE_WRITE_OPEN:
+        write_open(task);
+        write_rest(task);
+        break;
+    case FILE_WRITE_CHUNK: write_rest(task); break;
     case FILE_LIST: file_list(task); break;
     case FILE_DELETE: file_delete(task); break;
     case FILE_ABANDON: abandon(task); break;

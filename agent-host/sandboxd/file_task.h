@@ -13,7 +13,7 @@
 #include "buffer.h"
 #include "protocol.h"
 
-enum file_step { FILE_READ_OPEN, FILE_READ_CHUNK, FILE_WRITE_OPEN, FILE_WRITE_CHUNK, FILE_WRITE_COMMIT,
+enum file_step { FILE_READ_OPEN, FILE_READ_CHUNK, FILE_WRITE_OPEN, FILE_WRITE_CHUNK,
                  FILE_LIST, FILE_DELETE, FILE_ABANDON };
 
 #define LIST_DEPTH_MAX 32
@@ -47,7 +47,8 @@ struct file_task {
 
     struct buffer bytes;     // read: what came; write: what is to go; list: {u32 length, payload} for each entry
     bool has_more;           // list: the page is full
-    bool is_done;            // delete: nothing is left to do
+    bool is_last;            // write: nothing follows these bytes
+    bool is_done;            // read, write, delete: nothing is left to do
     struct deletion *deletion;
     uint32_t want_bytes;     // read: at most this many
     struct file_stat stat;

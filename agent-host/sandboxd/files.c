@@ -19,7 +19,7 @@
 struct file_stream {
     struct file_task task; // first: a finished task leads back here
     uint32_t stream;       // 0: given up, only cleaning is left
-    bool is_write, is_busy, is_open, is_abandoned;
+    bool is_write, has_begun, is_busy, is_abandoned;
     bool has_ended; // read: at the end of the file; write: the host has sent everything
     uint32_t credit; // read: what we may send; write: what the host may send
     uint32_t uncredited, in_flight;
@@ -89,8 +89,9 @@ static void open_stream(const struct frame *frame) {
     file->stream = frame->stream;
     file->is_write = frame->type == FRAME_FILE_WRITE;
     file->credit = STREAM_WINDOW_BYTES;
+    file->task.step = first_step_of(frame->type);
+    // It begins at the end of this round: by then all of a short file that is to be written may be here.
     *row = file;
-    submit(file, first_step_of(frame->type));
 }
 
 static void on_data(struct file_stream *file, const struct frame *frame) {
@@ -158,16 +159,19 @@ static void send_page(struct file_stream *file) {
     file->stream = 0;
 }
 
+static void send_end(struct file_stream *file) {
+    link_send(FRAME_END, file->stream, NULL, 0);
+    file->stream = 0;
+}
+
 static void send_chunk(struct file_stream *file) {
     size_t length = buffer_length(&file->task.bytes);
-    if (length == 0) {
-        link_send(FRAME_END, file->stream, NULL, 0);
-        file->stream = 0;
-        return;
+    if (length > 0) {
+        link_send(FRAME_DATA, file->stream, buffer_front(&file->task.bytes), length);
+        file->credit -= (uint32_t)length;
+        buffer_consume(&file->task.bytes, length, CHUNK_BYTES);
     }
-    link_send(FRAME_DATA, file->stream, buffer_front(&file->task.bytes), length);
-    file->credit -= (uint32_t)length;
-    buffer_consume(&file->task.bytes, length, CHUNK_BYTES);
+    if (file->task.is_done) send_end(file);
 }
 
 static void return_credit(struct file_stream *file) {
@@ -179,31 +183,48 @@ static void return_credit(struct file_stream *file) {
     file->uncredited = 0;
 }
 
+static void on_written(struct file_stream *file) {
+    if (!file->task.is_done) {
+        return_credit(file);
+        return;
+    }
+    send_stat(file);
+    file->stream = 0;
+}
+
 /* Tells the host what the finished step brought. */
-static void on_step(struct file_stream *file) {
-    file->is_busy = false;
-    if (file->stream == 0) return;
+static void report(struct file_stream *file) {
     if (file->task.error != 0) {
         link_send_error(file->stream, file->task.error, file->task.message);
         file->stream = 0;
         return;
     }
     switch (file->task.step) {
-    case FILE_READ_OPEN: send_stat(file); break;
-    case FILE_READ_CHUNK: send_chunk(file); break;
-    case FILE_WRITE_CHUNK: return_credit(file); break;
-    case FILE_WRITE_COMMIT:
+    case FILE_READ_OPEN:
         send_stat(file);
-        file->stream = 0;
+        send_chunk(file);
         break;
+    case FILE_READ_CHUNK: send_chunk(file); break;
+    case FILE_WRITE_OPEN:
+    case FILE_WRITE_CHUNK: on_written(file); break;
     case FILE_LIST: send_page(file); break;
     case FILE_DELETE:
-        if (!file->task.is_done) break;
-        link_send(FRAME_END, file->stream, NULL, 0);
-        file->stream = 0;
+        if (file->task.is_done) send_end(file);
         break;
     default: break;
     }
+}
+
+/* Whether nothing is left for the worker to clean. */
+static bool holds_nothing(const struct file_task *task) {
+    return task->fd < 0 && task->directory_fd < 0 && task->deletion == NULL;
+}
+
+static void on_step(struct file_stream *file) {
+    file->is_busy = false;
+    if (file->stream != 0) report(file);
+    // The row is free at the end of this round, for a request that comes with the next event.
+    if (file->stream == 0 && holds_nothing(&file->task)) file->is_abandoned = true;
 }
 
 static void on_finished(struct source *source, uint32_t events) {
@@ -214,21 +235,34 @@ static void on_finished(struct source *source, uint32_t events) {
     while ((task = file_worker_finished()) != NULL) on_step((struct file_stream *)task);
 }
 
+/* Gives the worker all that has come of a file that is written. */
+static void submit_write(struct file_stream *file, enum file_step step) {
+    file->in_flight = (uint32_t)buffer_length(&file->queue);
+    file->task.bytes = file->queue;
+    file->task.is_last = file->has_ended;
+    file->queue = (struct buffer){0};
+    submit(file, step);
+}
+
+static void begin(struct file_stream *file) {
+    file->has_begun = true;
+    file->task.want_bytes = link_has_room() ? CHUNK_BYTES : 0;
+    if (file->is_write) submit_write(file, file->task.step);
+    else submit(file, file->task.step);
+}
+
 static void next_step(struct file_stream *file) {
     if (file->stream == 0) {
         submit(file, FILE_ABANDON);
+    } else if (!file->has_begun) {
+        begin(file);
     } else if (file->task.step == FILE_DELETE) {
         submit(file, FILE_DELETE);
     } else if (!file->is_write) {
         file->task.want_bytes = file->credit < CHUNK_BYTES ? file->credit : CHUNK_BYTES;
         if (file->credit > 0 && link_has_room()) submit(file, FILE_READ_CHUNK);
-    } else if (buffer_length(&file->queue) > 0) {
-        file->in_flight = (uint32_t)buffer_length(&file->queue);
-        file->task.bytes = file->queue;
-        file->queue = (struct buffer){0};
-        submit(file, FILE_WRITE_CHUNK);
-    } else if (file->has_ended) {
-        submit(file, FILE_WRITE_COMMIT);
+    } else if (buffer_length(&file->queue) > 0 || file->has_ended) {
+        submit_write(file, FILE_WRITE_CHUNK);
     }
 }
 
@@ -237,6 +271,7 @@ void files_round(void) {
         struct file_stream *file = rows[i];
         if (file == NULL || file->is_busy || !file->is_abandoned) continue;
         buffer_free(&file->queue);
+        buffer_free(&file->task.bytes);
         free(file);
         rows[i] = NULL;
     }

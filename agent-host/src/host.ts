@@ -23,8 +23,10 @@ import { DockerRuntime } from "./runtime/docker/runtime.ts";
 import type { Architecture } from "./runtime/docker/seccomp.ts";
 import type { Member, Runtime } from "./runtime/runtime.ts";
 import type { DiskRoom } from "./sandboxes/create.ts";
+import { endSandbox } from "./sandboxes/end.ts";
 import { Registry } from "./sandboxes/registry.ts";
 import { createUidClaims } from "./uids/claim.ts";
+import { composeUsage } from "./usage/usage.ts";
 import { createDisks } from "./workspaces/disks.ts";
 import { freeDiskMiB, isShort, largestDiskMiB, readDisk } from "./workspaces/room.ts";
 import { Workspaces } from "./workspaces/workspaces.ts";
@@ -58,10 +60,21 @@ export async function composeHost(
     portKeys: openPorts.keys(),
   });
   const key = Buffer.from(identity.key, "hex");
+  const usage = composeUsage({
+    ...config,
+    key,
+    intervalMs: config.settings.SANDGATE_METER_INTERVAL_SECONDS * 1000,
+    outboxMaxBytes: config.settings.SANDGATE_USAGE_OUTBOX_MIB * 2 ** 20,
+    runtime: machine.runtime,
+    onSpent: (live) => void endSandbox(parts, live, "budget"),
+    now,
+    log,
+  });
   const metrics = createHostMetrics({
     pools: () => room.pool.state(),
     allocated: () => registry.size,
     freeMemoryMiB: room.freeMemoryMiB,
+    usage: usage.facts,
     workspaces: () => sampler.workspaces(),
   });
   const sampler = new Sampler({
@@ -90,6 +103,8 @@ export async function composeHost(
     onEnd,
     metrics,
     sampler,
+    usage,
+    meter: usage.meter,
     ...machine,
     ...room,
   };

@@ -25,6 +25,9 @@ import { proveWorkspaces } from "./workspaces/prove.ts";
 const reapMs = 1_000;
 const tendMs = 1_000;
 const meterMs = 5_000;
+const usageMs = 1_000;
+/** How long a host that stops goes on handing over what was used; the rest waits on its disk for the next start. */
+const lastUsageMs = 5_000;
 const warmUpDeadlineMs = 60_000;
 /** How long a host that is up waits for a control plane that is only starting; it opens without one after that. */
 const heardMs = 10_000;
@@ -48,6 +51,7 @@ export async function runHost(
       // What tenants use was here before and outlives a start that fails: the next one adopts it.
       await host.pool.drain();
       closeFolders(host);
+      host.usage.close();
       throw cause;
     });
     return { ...running, stop: () => running.stop().finally(release) };
@@ -61,7 +65,9 @@ async function open(host: Host, hurry: AbortSignal): Promise<RunningHost> {
   const { config, log } = host;
   const digests = new Set(config.prepared.templates.map(({ digest }) => digest));
   await host.workspaces.open(host.disk);
-  const recovered = await recover({ ...host, ...execEventsOf(host), currentDigests: digests });
+  const recovered = await recover({ ...host, ...host.usage, ...execEventsOf(host), currentDigests: digests });
+  // What was adopted has been seen to live, and may have spent its budget meanwhile; the pool may take a minute to fill.
+  host.usage.tick(host.registry.all());
   if (recovered.leased + recovered.warm + recovered.destroyed > 0) log.info(recovered, "recovered");
   const onReady = (template: string, image: string) => host.pool.setImage(template, image);
   await makeImagesReady({ ...host, onReady }, config.prepared.templates);
@@ -78,6 +84,7 @@ async function open(host: Host, hurry: AbortSignal): Promise<RunningHost> {
   // Behind a tunnel or a proxy the control plane knows another address than the one we listen on.
   host.state.url = config.settings.SANDGATE_HOST_URL || url;
   const timers = startTimers(host);
+  host.usage.courier.start();
   // Until then the control plane would send work to the address of a former life.
   await host.pulse.untilHeard(AbortSignal.any([hurry, AbortSignal.timeout(heardMs)]));
   return { url, findings, stop: () => drain(host, server, timers) };
@@ -132,6 +139,10 @@ function startTimers(host: Host): NodeJS.Timeout[] {
     ),
     setInterval(() => host.openPorts.closeIdle(), reapMs),
     setInterval(
+      guarded("the usage meter", async () => host.usage.tick(host.registry.all())),
+      usageMs,
+    ),
+    setInterval(
       guarded("the pool", () => host.pool.tend()),
       tendMs,
     ),
@@ -168,6 +179,8 @@ async function drain(host: Host, server: Server, timers: NodeJS.Timeout[]): Prom
   closeFolders(host);
   // The control plane gives the reservations back when it hears of the ends.
   await host.pulse.now();
+  await host.usage.courier.stop(lastUsageMs);
+  host.usage.close();
   server.closeAllConnections();
 }
 

@@ -12,6 +12,7 @@ import type { PreparedMachine } from "./steps.ts";
 export type Stack = {
   url: string;
   apiKey: string;
+  adminKey: string;
   /** Where the agent-host listens on loopback; `/healthz` there shows the pool. */
   hostUrl: string;
   findings: Finding[];
@@ -55,8 +56,9 @@ export async function startStack(input: StackInput): Promise<Stack> {
     await waitUntilPlaced(url);
     // The host's own log line, written by `main.ts` of the same release.
     const { findings, url: hostUrl } = ready as { findings: Finding[]; url: string };
-    const apiKey = parseEnvFile(await readFile(devEnvFile, "utf8")).SANDGATE_API_KEY ?? "";
-    return { url, apiKey, hostUrl, findings, controlPlane, agentHost, stop };
+    const known = parseEnvFile(await readFile(devEnvFile, "utf8"));
+    const { SANDGATE_API_KEY: apiKey = "", SANDGATE_ADMIN_KEY: adminKey = "" } = known;
+    return { url, apiKey, adminKey, hostUrl, findings, controlPlane, agentHost, stop };
   } catch (cause) {
     await stop();
     throw cause;

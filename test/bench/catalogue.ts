@@ -8,6 +8,7 @@ import { filesCase } from "./cases/files.ts";
 import { getCase } from "./cases/get.ts";
 import { interactiveCase } from "./cases/interactive.ts";
 import { lagCase } from "./cases/lag.ts";
+import { limitsCase } from "./cases/limits.ts";
 import { refillCase } from "./cases/refill.ts";
 import { shareCase } from "./cases/share.ts";
 import { stdoutCase } from "./cases/stdout.ts";
@@ -50,6 +51,12 @@ export const catalogue: readonly Case[] = [
   { name: "share", about: "how much of an exec is the control plane's", stage: "usual", run: shareCase },
   { name: "files", about: "1 KB and 1 MB each way: latency and rates", stage: "usual", run: filesCase },
   { name: "get", about: "GET one sandbox on 20 connections", stage: "usual", run: getCase },
+  {
+    name: "limits",
+    about: "keys and rate limits by themselves, on Node and workerd",
+    stage: "usual",
+    run: limitsCase,
+  },
   { name: "stdout", about: "100 MB of a command's output", stage: "usual", run: stdoutCase },
   {
     name: "passing",

@@ -14,6 +14,10 @@ export class FakeRuntime implements Runtime {
   /** By handle: what leases were given. */
   readonly limits = new Map<string, CgroupLimits>();
   readonly disksMiB = new Map<string, number>();
+  /** By handle: processor time that a test has it use, and who was asked to end. */
+  readonly cpuMicrosUsed = new Map<string, number>();
+  readonly terminated: string[] = [];
+  readonly #finishedAtMs = new Map<string, number>();
   #nextUid = 20_000;
   #failures: unknown[] = [];
 
@@ -108,8 +112,27 @@ export class FakeRuntime implements Runtime {
     return { cpuMicros: 1_000, memoryBytes: 4096, processes: 1, readBytes: 0, writtenBytes: 0, workspace };
   }
 
-  async kill({ handle }: Pick<Member, "handle">): Promise<void> {
+  cpuMicros({ handle }: Pick<Member, "handle">): number {
+    if (!this.containers.get(handle)?.daemon.isAlive) throw new Error("The member is gone.");
+    return this.cpuMicrosUsed.get(handle) ?? 0;
+  }
+
+  async finishedAtMs({ handle }: Pick<Member, "handle">): Promise<number | undefined> {
+    return this.#finishedAtMs.get(handle);
+  }
+
+  async terminate({ handle }: Pick<Member, "handle">): Promise<void> {
+    this.terminated.push(handle);
+  }
+
+  /** Its processes end by themselves or by somebody else's hand, at this time by the engine's clock. */
+  die({ handle }: Pick<Member, "handle">, atMs: number = this.#now()): void {
+    this.#finishedAtMs.set(handle, atMs);
     this.containers.get(handle)?.daemon.die();
+  }
+
+  async kill({ handle }: Pick<Member, "handle">): Promise<void> {
+    if (this.containers.get(handle)?.daemon.isAlive) this.die({ handle });
   }
 
   async remove(member: Pick<Member, "handle" | "memberId" | "uid">): Promise<void> {

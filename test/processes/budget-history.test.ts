@@ -11,16 +11,17 @@ import { bySystem } from "#worker/audit/store";
 import { runBatch } from "#worker/db/rider";
 import { moneyOf } from "#worker/quota/decide";
 import { readFacts } from "#worker/quota/facts-store";
-import { eventsAwaitedMs, isComplete, isOverdue, settleStatement } from "#worker/quota/holds-store";
 import { includedOf } from "#worker/quota/units";
 import { changeSandbox } from "#worker/sandboxes/change-store";
 import { insertReserved } from "#worker/sandboxes/insert-store";
 import { endSandbox } from "#worker/sandboxes/store";
 import { sweep } from "#worker/sandboxes/sweep";
+import { settleOverdue } from "#worker/usage/settle-store";
 
 const capMicros = 60_000;
 const operationsPerHistory = 500;
 const histories = 20;
+const dayMs = 86_400_000;
 
 const which = fc.nat(20);
 const operation = fc.oneof(
@@ -83,7 +84,9 @@ function useStatements(h: Harness, id: SandboxId, part: number, isFinal: boolean
         (used_cpu_ms + ${of("cpu_ms")}, used_memory_mib_seconds + ${of("memory_mib_seconds")},
           used_disk_mib_seconds + ${of("disk_mib_seconds")}, events_seen + 1, iif(${isFinal ? 1 : 0}, events_seen + 1, NULL))
       WHERE sandbox_id = ${id} AND settled_at_ms IS NULL`),
-    settleStatement(db, isComplete, h.clock.now()),
+    db.run(sql`
+      UPDATE holds SET settled_at_ms = ${h.clock.now()}
+      WHERE settled_at_ms IS NULL AND events_expected IS NOT NULL AND events_seen >= events_expected`),
   ];
 }
 
@@ -165,9 +168,10 @@ test("whatever happens in whatever order, no cap is passed, and in the end nothi
           refused += count.refused;
           await expectWithinCap(h);
           // The host is gone: deadlines pass, then the day in which its reports are waited for.
-          h.clock.advance(7_200_000 + eventsAwaitedMs + 20_000);
+          h.clock.advance(7_200_000 + dayMs + 20_000);
           await sweep(h.deps);
-          await runBatch(h.deps.db, [settleStatement(h.deps.db, isOverdue(h.clock.now()), h.clock.now())]);
+          const nowMs = h.clock.now();
+          await settleOverdue(h.deps.db, { overdueBeforeMs: nowMs - dayMs, nowMs, rowsMax: 1_000 });
           const creates = count.made - count.takenBack;
           expect(await booksOf(h, h.tenantId)).toEqual({ holds: 0, slots: 0, creates });
         } finally {

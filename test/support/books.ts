@@ -10,7 +10,8 @@ import { containersOf, foldersOf, hostIdOf, imagesOf, loopDevicesOf, uidsOf } fr
 type Row = { id: string; state: string; endReason: string | null };
 const settleMs = 30_000;
 
-async function inDatabase<T>(dataDir: string, work: (client: Client) => Promise<T>): Promise<T> {
+/** On the database of a stack, beside its control plane. */
+export async function inDatabase<T>(dataDir: string, work: (client: Client) => Promise<T>): Promise<T> {
   const client = createClient({ url: `file:${join(dataDir, "sandgate.db")}`, concurrency: 1 });
   try {
     await client.execute("PRAGMA busy_timeout = 5000");

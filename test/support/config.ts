@@ -5,6 +5,7 @@ export const testConfig: Config = {
   hostSecret: "a host secret for tests, long enough",
   adminKey: "an_admin_key_for_tests_that_is_long_enough",
   sweepMs: 30_000,
+  processes: 1,
   retentionMs: 7 * 86_400_000,
   tenantGraceMs: 7 * 86_400_000,
   sandboxDomain: "sandboxes.test",

@@ -2,6 +2,7 @@ import { type Scope, scopes } from "#contract/api";
 import type { Problem } from "#contract/errors";
 import { type Heartbeat, HeartbeatReply, type HostIdentity } from "#contract/host";
 import type { TenantId } from "#contract/ids";
+import type { LimitOverrides } from "#contract/plan";
 import { Sandbox } from "#contract/sandbox";
 import { fakeClock } from "#test/fakes/clock";
 import { FakeProvider } from "#test/fakes/provider";
@@ -52,11 +53,11 @@ export async function harness(options: { maxSandboxes?: number; hosts?: number }
   const [host] = hosts;
   if (!host) throw new Error("A harness has at least one host.");
 
-  async function tenant(name: string, granted: readonly Scope[] = scopes) {
+  async function tenant(name: string, granted: readonly Scope[] = scopes, limits?: LimitOverrides) {
     const tenantId = await createTenant(deps, {
       name,
       plan: "scale",
-      limits: { concurrentSandboxes: options.maxSandboxes ?? 10 },
+      limits: { concurrentSandboxes: options.maxSandboxes ?? 10, ...limits },
     });
     return { tenantId, ...(await issueKey(deps, { tenantId, name: "test", scopes: granted })) };
   }

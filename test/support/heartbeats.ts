@@ -3,6 +3,7 @@ import { canonicalRequest, signatureHeader } from "#contract/signature";
 import { fromHex, hmac, importHmacKey, sha256Hex, toHex } from "#worker/crypto";
 
 export const heartbeatPath = "/internal/v1/heartbeat";
+export const usagePath = "/internal/v1/usage";
 
 /** What an idle host with room says. */
 export function heartbeatOf(identity: HostIdentity, nowMs: number, over: Partial<Heartbeat> = {}): Heartbeat {
@@ -26,12 +27,13 @@ export async function signedHeartbeat(
   identity: HostIdentity,
   said: unknown,
   createdMs: number,
+  pathAndQuery = heartbeatPath,
 ): Promise<RequestInit> {
   const body = JSON.stringify(said);
   const parts = {
     method: "POST",
     hostId: identity.hostId,
-    pathAndQuery: heartbeatPath,
+    pathAndQuery,
     tenant: "-",
     sandbox: "-",
     generation: "-",

@@ -11,8 +11,14 @@ import { Pool } from "#host/pool/pool";
 import type { PoolSettings } from "#host/pool/settings";
 import { OpenPorts } from "#host/ports/open-ports";
 import { createSandbox } from "#host/sandboxes/create";
+import { endSandbox } from "#host/sandboxes/end";
 import { recover } from "#host/sandboxes/recover";
+import type { Live } from "#host/sandboxes/registry";
 import { Registry } from "#host/sandboxes/registry";
+import type { Boot } from "#host/usage/boot";
+import { LastSeen } from "#host/usage/last-seen";
+import { UsageMeter } from "#host/usage/meter";
+import { Outbox } from "#host/usage/outbox";
 import { FakeRuntime } from "../fakes/runtime.ts";
 import { stillPool } from "./pool-settings.ts";
 
@@ -30,12 +36,17 @@ type Options = {
   readyCommand?: string;
   freeDiskMiB?: number;
   isDiskShort?: boolean;
+  /** A clock of its own for durations; otherwise it is the wall's. */
+  boot?: Boot;
+  outboxMaxBytes?: number;
+  /** Where the wall clock stands, for hosts that share it. */
+  clock?: { nowMs: number };
 };
 
 /** A host without HTTP over a fake machine; a second one with the same folder and runtime is its restart. */
 export function hostHarness(options: Options = {}) {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), "sandgate-host-"));
-  const clock = { nowMs: 1_000_000 };
+  const clock = options.clock ?? { nowMs: 1_000_000 };
   const runtime = options.runtime ?? new FakeRuntime(() => clock.nowMs);
   const log = pino({ level: "silent" });
   const registry = new Registry();
@@ -60,7 +71,14 @@ export function hostHarness(options: Options = {}) {
   );
   const openPorts = new OpenPorts(() => clock.nowMs);
   let ends = 0;
+  const usage = usageOf(options, {
+    folder,
+    runtime,
+    now: () => clock.nowMs,
+    onSpent: (live) => endSandbox(deps, live, "budget"),
+  });
   const deps = {
+    meter: usage.meter,
     registry,
     leases,
     pool,
@@ -88,6 +106,7 @@ export function hostHarness(options: Options = {}) {
   };
   return {
     ...deps,
+    usage,
     deps,
     clock,
     folder,
@@ -95,8 +114,67 @@ export function hostHarness(options: Options = {}) {
     /** The one template's pool, as an operator sees it. */
     shelf: () => pool.state()[0] as PoolHealth,
     create: (over: Partial<HostCreate> = {}) => createSandbox(deps, hostCreate(clock.nowMs, over)),
-    recover: () => recover({ ...deps, currentDigests: new Set([baseTemplate.digest]) }),
-    dispose: () => rmSync(folder, { recursive: true, force: true }),
+    recover: () => recover(Object.assign(deps, { ...usage, currentDigests: new Set([baseTemplate.digest]) })),
+    /** What `kill -9` leaves is what is on the disk: from now on this host reacts to nothing. */
+    crash(): void {
+      usage.close();
+      const nothing = () => undefined;
+      const meter = { read: nothing, finish: nothing, forget: nothing };
+      Object.assign(deps, {
+        meter,
+        pool: { discard: nothing },
+        leases: { end: nothing, acknowledge: nothing },
+        onEnd: nothing,
+      });
+    },
+    dispose: () => {
+      usage.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+type UsageInput = {
+  folder: string;
+  runtime: FakeRuntime;
+  now: () => number;
+  onSpent: (live: Live) => Promise<unknown>;
+};
+
+function usageOf(options: Options, { folder, runtime, now, onSpent }: UsageInput) {
+  const log = pino({ level: "silent" });
+  const boot = options.boot ?? { bootId: "boot-1", monotonicMs: now };
+  const outbox = new Outbox({ hostFolder: folder, maxBytes: options.outboxMaxBytes ?? 2 ** 26, log });
+  const lastSeen = new LastSeen(folder, boot);
+  const warned: string[] = [];
+  const meter = new UsageMeter({
+    outbox,
+    runtime,
+    boot,
+    intervalMs: 60_000,
+    now,
+    log,
+    onBudget: (live, verdict) => {
+      if (verdict === "end") void onSpent(live);
+      else warned.push(live.lease.sandboxId);
+    },
+  });
+  let isOpen = true;
+  return {
+    meter,
+    outbox,
+    boot,
+    warned,
+    seen: lastSeen.before,
+    tick(lives: readonly Live[]): void {
+      lastSeen.mark();
+      meter.tick(lives);
+    },
+    close(): void {
+      if (isOpen) lastSeen.close();
+      if (isOpen) outbox.close();
+      isOpen = false;
+    },
   };
 }
 

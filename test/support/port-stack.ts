@@ -73,6 +73,7 @@ export async function portStack(options: { portAnswerMs?: number; maxConnections
       pools: () => [],
       allocated: () => 0,
       freeMemoryMiB: () => 1,
+      usage: () => ({ events: 0, bytes: 0, ageSeconds: 0 }),
       workspaces: () => sampler.workspaces(),
     }),
     sampler,

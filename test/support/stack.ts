@@ -16,6 +16,8 @@ import { machine, scratchFolder } from "./machine.ts";
 type Program = "controlPlane" | "agentHost";
 export type TestStack = Stack & {
   api: Api;
+  /** The same as its operator. */
+  operator: Api;
   dataDir: string;
   poolTarget: number;
   /** Resolves once the pool has reached its target. */
@@ -74,6 +76,7 @@ function control(
   const stack: TestStack = {
     ...started,
     api: new Api(started.url, started.apiKey),
+    operator: new Api(started.url, started.adminKey),
     dataDir: folder.path,
     poolTarget: Number(program.agentHost.environment.SANDGATE_POOL_TARGET),
     poolIsFull: () => poolIsFull(stack.hostUrl, stack.poolTarget),

@@ -1,5 +1,6 @@
 import type * as z from "zod";
 import type { ErrorCode } from "./errors.ts";
+import type { RateClass } from "./rate.ts";
 
 export const scopes = [
   "sandbox:read",
@@ -27,8 +28,12 @@ export type ApiRow = {
   summary: string;
   /** `null` = open to everyone; `operator` = not a tenant's at all, but for the holder of the admin key. */
   scope: Scope | "operator" | null;
-  /** Tokens taken from the bucket of the tenant. */
+  /** Which of the tenant's buckets it draws from; `control` when absent. */
+  rateClass?: RateClass;
+  /** Tokens taken from that bucket; operators have none. */
   tokens: number;
+  /** It costs its tokens as many times as this member of the body says; the first time before the body is read. */
+  tokensTimes?: string;
   query?: z.ZodType;
   body?: z.ZodType;
   /** The body is bytes, streamed and bounded by this, never parsed. */

@@ -51,6 +51,12 @@ export const errorTable = {
   archive_invalid: { status: 422, retryable: false, title: "The archive cannot be unpacked" },
   archive_unsupported: { status: 422, retryable: false, title: "The template has no program for archives" },
   idempotency_mismatch: { status: 422, retryable: false, title: "The key was used for another request" },
+  rate_limited: {
+    status: 429,
+    retryable: true,
+    title: "There are more requests than the rate limit lets through",
+  },
+  too_many_streams: { status: 429, retryable: true, title: "The tenant has as many streams open as it may" },
   quota_exceeded: { status: 429, retryable: false, title: "A quota of the tenant is used up" },
   too_many_execs: { status: 429, retryable: true, title: "The sandbox runs as many commands as it can" },
   too_many_connections: {

@@ -64,6 +64,9 @@ export const limits = {
 
   /** Until a server inside a sandbox has taken a connection; a loopback takes none of it. */
   portConnectMs: 5_000,
+  /** Requests by host name without a key, to all ports of one sandbox, in each process of the control plane. */
+  portVisitsPerSecond: 1_000,
+  portVisitsBurst: 2_000,
   /** Without a byte either way until the answer begins. */
   portAnswerMs: 100_000,
   /** Without a byte either way on an answer or a WebSocket that has begun: then it is cut. */
@@ -141,6 +144,8 @@ export const limits = {
   /** Reads of state on a host, which are memory work. */
   hostCallDeadlineMs: 5_000,
   heartbeatMs: 5_000,
+  usageEventsPerReport: 500,
+  usageReportDeadlineMs: 15_000,
   /** The longest that an upload may take, its body included. */
   fileWriteDeadlineMs: 600_000,
   /** A tree of any size that fits into a sandbox. */

@@ -67,7 +67,22 @@ export const settings = {
   ),
   SANDGATE_DEFAULT_IDLE_SECONDS: setting(integer(10, 86400), "300", "quiet time after which a sandbox ends"),
   SANDGATE_DEFAULT_LIFETIME_SECONDS: setting(integer(10, 86400), "900", "age at which a sandbox ends"),
+  SANDGATE_PROCESSES: setting(
+    integer(1, 1024),
+    "1",
+    "control planes that serve the same tenants side by side; each lets through its part of every rate",
+  ),
   SANDGATE_SWEEP_SECONDS: setting(integer(1, 3600), "30", "interval of the reconciling sweeps"),
+  SANDGATE_METER_INTERVAL_SECONDS: setting(
+    integer(1, 3600),
+    "60",
+    "time after which what a sandbox has used is written down",
+  ),
+  SANDGATE_USAGE_OUTBOX_MIB: setting(
+    integer(4, 65536),
+    "64",
+    "disk for usage that the control plane has not taken yet; beyond it a host takes no more sandboxes",
+  ),
   SANDGATE_RETENTION_DAYS: setting(
     integer(2, 3650),
     "7",

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { SandboxId } from "./ids.ts";
+import { limits } from "./limits.ts";
 
 const amount = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
@@ -40,13 +41,19 @@ export const UsageEvent = z.strictObject({
   quantities: Quantities,
   /** The last one: there are `sequence` of them. */
   isFinal: z.boolean(),
+  /** At its end the sandbox's programs were told that its own budget is all but spent. */
+  isBudgetWarning: z.literal(true).optional(),
 });
 export type UsageEvent = z.infer<typeof UsageEvent>;
 
 /** Host -> worker, `POST /internal/v1/usage`; at least once, oldest first. */
-export const UsageReport = z.strictObject({ events: z.array(UsageEvent).min(1).max(500) });
+export const UsageReport = z.strictObject({
+  events: z.array(UsageEvent).min(1).max(limits.usageEventsPerReport),
+});
+export type UsageReport = z.infer<typeof UsageReport>;
 /** What is on record by now, or never will be; the host forgets it. */
 export const UsageReceipt = z.object({ accepted: z.int() });
+export type UsageReceipt = z.infer<typeof UsageReceipt>;
 
 /** What a sandbox may cost, for the host to stop it in time. */
 export const SandboxBudget = z.strictObject({

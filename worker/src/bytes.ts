@@ -62,6 +62,29 @@ export function boundStream(
   });
 }
 
+/** Passes a body on as it is asked for, and tells when it has ended, failed, or was given up, whichever comes first. */
+export function untilEnd(stream: ReadableStream<Uint8Array>, onEnd: () => void): ReadableStream<Uint8Array> {
+  const reader = wideReader(stream);
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read().catch((cause: unknown) => {
+          onEnd();
+          throw cause;
+        });
+        if (!done && value) return controller.enqueue(value);
+        onEnd();
+        controller.close();
+      },
+      cancel(reason) {
+        onEnd();
+        return reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
 const pieceBytes = 64 * 1024;
 
 /** Reads in large pieces where the stream lets its reader say so: workerd's hand out 4 KiB at a time otherwise. */

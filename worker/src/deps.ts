@@ -12,6 +12,10 @@ import type { Log } from "./log.ts";
 import type { Recorder } from "./metrics/recorder.ts";
 import { agentHostProvider } from "./providers/agent-host/make.ts";
 import type { SandboxProvider } from "./providers/provider.ts";
+import type { RateLimiter } from "./ratelimit/limiter.ts";
+import { memoryLimiter } from "./ratelimit/memory.ts";
+import { OpenStreams } from "./ratelimit/open-streams.ts";
+import { type PortVisits, portVisits } from "./ratelimit/port-visits.ts";
 import type { Passage } from "./sandboxes/ports.ts";
 import { type Catalog, makeCatalog } from "./templates/catalog.ts";
 
@@ -40,6 +44,9 @@ export type Deps = {
   isCheckingResults: boolean;
   adminKey: string;
   recorder: Recorder | undefined;
+  limiter: RateLimiter;
+  openStreams: OpenStreams;
+  portVisits: PortVisits;
 };
 
 /** What the runtime gives; what is left out is the real thing. */
@@ -56,6 +63,7 @@ export type Runtime = {
   provider?: SandboxProvider;
   isCheckingResults?: boolean;
   recorder?: Recorder;
+  limiter?: RateLimiter;
 };
 
 /** Builds everything once per isolate, or once per test. */
@@ -90,5 +98,8 @@ export function makeDeps(runtime: Runtime): Deps {
     isCheckingResults: runtime.isCheckingResults ?? false,
     adminKey: config.adminKey,
     recorder: runtime.recorder,
+    portVisits: portVisits({ now }),
+    openStreams: new OpenStreams(config.processes),
+    limiter: runtime.limiter ?? memoryLimiter({ now, processes: config.processes }),
   };
 }

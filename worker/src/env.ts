@@ -8,6 +8,8 @@ export type Config = {
   /** Empty = there is no operator. */
   adminKey: string;
   sweepMs: number;
+  /** How many control planes share the rates of the tenants. */
+  processes: number;
   retentionMs: number;
   /** How long a deleted tenant can be brought back. */
   tenantGraceMs: number;
@@ -35,6 +37,7 @@ export function configFrom(values: Resolved): Config {
     keySecret: values.SANDGATE_KEY_SECRET,
     hostSecret: values.SANDGATE_HOST_SECRET,
     adminKey: values.SANDGATE_ADMIN_KEY,
+    processes: values.SANDGATE_PROCESSES,
     sweepMs: values.SANDGATE_SWEEP_SECONDS * 1000,
     retentionMs: values.SANDGATE_RETENTION_DAYS * 86_400_000,
     tenantGraceMs: values.SANDGATE_TENANT_GRACE_DAYS * 86_400_000,

@@ -1,5 +1,6 @@
 import { waitUntil } from "cloudflare:workers";
 import type { ExecutionContext } from "@cloudflare/workers-types";
+import type { TenantId } from "#contract/ids";
 import { resolveSettings } from "#contract/settings";
 import { createApp } from "./app.ts";
 import type { Background } from "./context.ts";
@@ -9,6 +10,7 @@ import { configFrom } from "./env.ts";
 import { AppError, toProblem } from "./errors.ts";
 import { runSweep } from "./jobs.ts";
 import { describeError, type Log, type LogLevel, lineLog } from "./log.ts";
+import { edgeLimiter, type LimiterObject } from "./ratelimit/edge.ts";
 import type { App } from "./routes/mount.ts";
 
 export { Limiter } from "./limiter.ts";
@@ -55,8 +57,18 @@ function makeControlPlane(env: Env): ControlPlane {
     config: configFrom(values),
     log,
     background: backgroundWith(log),
+    limiter: edgeLimiter({ objectOf: limiterObjects(env), now: Date.now }),
   });
   return { app: createApp(deps), deps };
+}
+
+/** @throws Error when the binding of `wrangler.toml` is missing */
+function limiterObjects({ LIMITER: objects }: Env): (tenantId: TenantId) => LimiterObject {
+  if (typeof objects !== "object" || objects === null || !("getByName" in objects))
+    throw new Error("The binding LIMITER is missing.");
+  // The runtime's own type of it: calls of the stub's methods are calls of the object's.
+  const { getByName } = objects as { getByName(name: string): LimiterObject };
+  return (tenantId) => getByName.call(objects, tenantId);
 }
 
 function textsOf(env: Env): Record<string, string> {

@@ -6,6 +6,7 @@ import { describeError, type Log } from "./log.ts";
 import { sweepRuns } from "./runs/sweep.ts";
 import { sweep } from "./sandboxes/sweep.ts";
 import { removeTenants } from "./tenants/remove.ts";
+import { settle } from "./usage/settle.ts";
 
 type Deps = { db: Db; log: Log; now: Clock; retentionMs: number; tenantGraceMs: number };
 
@@ -17,6 +18,7 @@ export async function runSweep(deps: Deps): Promise<void> {
   const startedAtMs = deps.now();
   try {
     const done = { ...(await sweep(deps)), lost: await sweepRuns(deps), forgotten: await forget(deps) };
+    const ledger = await settle(deps);
     const removedTenants = await removeTenants(deps);
     const endedAtMs = startedAtMs - deps.retentionMs;
     const pruned = await prune(deps.db, { endedAtMs, rowsMax: prunedPerSweep });
@@ -27,6 +29,7 @@ export async function runSweep(deps: Deps): Promise<void> {
       ...done,
       removedTenants,
       pruned,
+      ledger,
     });
   } catch (error) {
     deps.log({ level: "error", event: "sweep", cause: describeError(error) });

@@ -25,9 +25,11 @@ export const nodePassage: Passage = {
     const wishes = passedOn.flatMap((name) => (headers.has(name) ? [[name, headers.get(name) ?? ""]] : []));
     return { connection: "Upgrade", upgrade: "websocket", ...Object.fromEntries(wishes) };
   },
-  handOn: (answer, headers) => {
+  handOn: (answer, headers, onEnd) => {
     const webSocket = webSocketOf(answer);
     if (!webSocket) throw new Error("An upgrade without its connection.");
+    if (webSocket.socket.closed) onEnd();
+    else webSocket.socket.once("close", onEnd);
     return upgradedResponse(headers, webSocket);
   },
   // A body that breaks off takes its connection with it.

@@ -1,4 +1,5 @@
-import { collectDefaultMetrics, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
+import { rateClasses } from "#contract/rate";
 import type { Recorder } from "./metrics/recorder.ts";
 
 /** A command takes about two milliseconds, a wait for a run up to a minute. */
@@ -15,7 +16,16 @@ export function nodeRecorder(): Recorder {
     buckets: secondsBuckets,
     registers: [registry],
   });
+  const refused = new Counter({
+    name: "sandgate_rate_limited_total",
+    help: "Requests that were refused for being too many, by class.",
+    labelNames: ["class"],
+    registers: [registry],
+  });
+  // From the start, so that the first refusal is an increase.
+  for (const each of [...rateClasses, "port", "streams"]) refused.inc({ class: each }, 0);
   return {
+    refused: (of) => refused.inc({ class: of }),
     request: (labels, durationSeconds) => requests.observe(labels, durationSeconds),
     text: () => registry.metrics(),
   };

@@ -18,11 +18,7 @@
     } while (0)
 
 static inline void add(struct buffer *payload, uint16_t tag, const void *bytes, size_t length) {
-    uint8_t header[FIELD_HEADER_BYTES];
-    put_le(header, tag, 2);
-    put_le(header + 2, length, 4);
-    buffer_append(payload, header, sizeof header);
-    buffer_append(payload, bytes, length);
+    append_field(payload, tag, bytes, length);
 }
 
 static inline void add_text(struct buffer *payload, uint16_t tag, const char *text) {

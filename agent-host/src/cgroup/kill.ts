@@ -26,9 +26,31 @@ async function killOnce(paths: CgroupPaths): Promise<void> {
   try {
     // Nothing forks while frozen, so one pass reaches every process; the signal acts on thawing.
     await freeze(paths);
-    for (const pid of processesOf(paths)) kill(pid);
+    for (const pid of processesOf(paths)) signal(pid, "SIGKILL");
   } finally {
     thaw(paths);
+  }
+}
+
+/**
+ * Asks the processes of one user in a container to end, all of them at the same moment. Frozen, none can end before it
+ * is reached, so no signal goes to a stranger with its number; a container that does not freeze gets none.
+ */
+export async function terminate(paths: CgroupPaths, uid: number): Promise<void> {
+  try {
+    if (!(await freeze(paths))) return;
+    for (const pid of processesOf(paths)) if (uidOf(pid) === uid) signal(pid, "SIGTERM");
+  } finally {
+    thaw(paths);
+  }
+}
+
+/** The real uid; a process's folder belongs to root where it may not be traced. */
+function uidOf(pid: number): number | undefined {
+  try {
+    return Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+  } catch {
+    return undefined;
   }
 }
 
@@ -44,9 +66,9 @@ function killAtOnce(folder: string): boolean {
   }
 }
 
-function kill(pid: number): void {
+function signal(pid: number, name: "SIGKILL" | "SIGTERM"): void {
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, name);
   } catch {
     // Gone already, which is what is wanted.
   }

@@ -17,6 +17,13 @@ export function readUsage(paths: CgroupPaths): CgroupUsage {
   return paths.version === 2 ? readUnified(paths.unified) : readV1(paths);
 }
 
+/** The processor time alone: one file. @throws Error when the cgroup is gone */
+export function readCpuMicros(paths: CgroupPaths): number {
+  return paths.version === 2
+    ? fieldOf(readFileSync(join(paths.unified, "cpu.stat"), "utf8"), "usage_usec")
+    : Math.floor(Number(readFileSync(join(paths.cpuAccounting, "cpuacct.usage"), "utf8")) / 1000);
+}
+
 function readUnified(folder: string): CgroupUsage {
   const read = (name: string) => readFileSync(join(folder, name), "utf8");
   return {

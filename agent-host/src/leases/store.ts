@@ -5,7 +5,12 @@ import { SandboxEnd } from "#contract/host";
 import { SandboxId, TenantId } from "#contract/ids";
 import { TemplateName } from "#contract/sandbox";
 import { MemberId } from "#contract/sandboxd";
+import { SandboxBudget } from "#contract/usage";
 import { writeNew } from "../write-new.ts";
+
+/** Where a lease's meter begins, by a clock of this boot of the machine and by the control group's counter. */
+const MeterStart = z.strictObject({ bootId: z.string(), monotonicMs: z.int(), cpuMicros: z.int() });
+export type MeterStart = z.infer<typeof MeterStart>;
 
 /** What this host has handed out: written before use, removed after the end. */
 export const Lease = z.strictObject({
@@ -26,6 +31,10 @@ export const Lease = z.strictObject({
   publicPorts: z.boolean().default(false),
   createdAtMs: z.int(),
   expiresAtMs: z.int(),
+  /** Leases from before there were meters are not metered. */
+  meter: MeterStart.optional(),
+  /** Ended before it costs more. */
+  budget: SandboxBudget.optional(),
 });
 export type Lease = z.infer<typeof Lease>;
 

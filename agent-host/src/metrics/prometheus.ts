@@ -7,6 +7,8 @@ export type HostFacts = {
   /** Sandboxes handed out. */
   allocated: () => number;
   freeMemoryMiB: () => number;
+  /** What was metered and not taken yet. */
+  usage: () => { events: number; bytes: number; ageSeconds: number };
   workspaces: () => WorkspaceUsage & { full: number };
 };
 
@@ -52,7 +54,10 @@ export function createHostMetrics(facts: HostFacts) {
 }
 
 /** Read when somebody asks, so that they cost nothing in between. */
-function gaugesOf({ pools, allocated, freeMemoryMiB, workspaces }: HostFacts, registers: Metrics[]): void {
+function gaugesOf(
+  { pools, allocated, freeMemoryMiB, workspaces, usage }: HostFacts,
+  registers: Metrics[],
+): void {
   new Gauge({
     name: "sandgate_pool_members",
     help: "Warm sandboxes by template and state.",
@@ -98,4 +103,12 @@ function gaugesOf({ pools, allocated, freeMemoryMiB, workspaces }: HostFacts, re
   ofWorkspaces("sandgate_workspace_limit_inodes", "Files and folders that all may hold.", "inodesLimit");
   ofWorkspaces("sandgate_workspaces_full", "Workspaces that are 95 % full, in bytes or in files.", "full");
   simple("sandgate_free_memory_bytes", "Memory that may still be promised.", () => freeMemoryMiB() * 2 ** 20);
+  simple(
+    "sandgate_usage_outbox_events",
+    "Intervals that were metered and not taken yet.",
+    () => usage().events,
+  );
+  simple("sandgate_usage_outbox_bytes", "Disk that the usage outbox takes.", () => usage().bytes);
+  const ageHelp = "Time since the end of the oldest interval that was not taken yet; 0 when there is none.";
+  simple("sandgate_usage_outbox_age_seconds", ageHelp, () => usage().ageSeconds);
 }

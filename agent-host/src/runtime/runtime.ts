@@ -77,6 +77,12 @@ export type Runtime = {
   oomKills(member: Pick<Member, "handle">): number;
   /** What this member has used so far, and what its workspace holds. @throws Error when it is gone */
   usage(member: Pick<Member, "handle">): Usage;
+  /** Processor time that this member has used so far. @throws Error when it is gone */
+  cpuMicros(member: Pick<Member, "handle">): number;
+  /** When a container that does not run any more ended, by the engine's clock; `undefined` when nobody knows. */
+  finishedAtMs(member: Pick<Member, "handle">): Promise<number | undefined>;
+  /** Sends SIGTERM to every process of the tenant. */
+  terminate(member: Pick<Member, "handle" | "uid">): Promise<void>;
   /** Ends every process at once; the container's remains are removed by `remove`. */
   kill(member: Pick<Member, "handle">): Promise<void>;
   /** Removes every trace: container, disk, sockets, uid. Safe to call again. */

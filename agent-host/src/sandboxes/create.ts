@@ -5,6 +5,7 @@ import { HostError } from "../errors.ts";
 import type { Lease, LeaseStore } from "../leases/store.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Member, Runtime } from "../runtime/runtime.ts";
+import type { UsageMeter } from "../usage/meter.ts";
 import { baseEnv } from "./base-env.ts";
 import { type EndDeps, endSandbox } from "./end.ts";
 import { refusalIfExhausted } from "./exhausted.ts";
@@ -24,6 +25,7 @@ export type CreateDeps = EndDeps & {
   /** How long a create may wait for a member; all tries end before the control plane gives it up. */
   waitMs: number;
   disk: DiskRoom;
+  meter: Pick<UsageMeter, "begin" | "hasRoom"> & EndDeps["meter"];
 };
 
 /** Room for workspaces, in MiB. */
@@ -122,6 +124,9 @@ function admit(deps: CreateDeps, input: HostCreate): void {
   const isBeyondRoom = input.diskMiB - deps.disk.memberMiB > deps.disk.freeMiB();
   if (isBeyondRoom || deps.disk.isShort()) {
     throw new HostError("no_capacity", "This host has too little disk left; try again in a few seconds.");
+  }
+  if (!deps.meter.hasRoom) {
+    throw new HostError("no_capacity", "This host cannot record what more sandboxes use; try again later.");
   }
 }
 
@@ -226,5 +231,7 @@ function leaseOf(deps: CreateDeps, input: HostCreate, member: Member, key: Buffe
     publicPorts,
     createdAtMs: deps.now(),
     expiresAtMs,
+    meter: deps.meter.begin(member),
+    ...(input.budget && { budget: input.budget }),
   };
 }

@@ -4,6 +4,7 @@ import type { EndReason } from "#contract/sandbox";
 import type { LeaseStore } from "../leases/store.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { UsageMeter } from "../usage/meter.ts";
 import type { Live, Registry } from "./registry.ts";
 
 export type EndDeps = {
@@ -11,6 +12,7 @@ export type EndDeps = {
   leases: Pick<LeaseStore, "end" | "acknowledge">;
   pool: Pick<Pool, "discard">;
   runtime: Pick<Runtime, "kill">;
+  meter: Pick<UsageMeter, "read" | "finish" | "forget">;
   now: () => number;
   /** Tells the control plane soon, without being waited for. */
   onEnd: (reason: EndReason) => void;
@@ -35,6 +37,7 @@ export function endSandbox(
 
 async function end(deps: EndDeps, live: Live, reason: EndReason, isReported: boolean): Promise<SandboxEnd> {
   const { sandboxId, generation } = live.lease;
+  deps.meter.read(live);
   try {
     await deps.runtime.kill(live.member);
   } catch (cause) {
@@ -43,8 +46,12 @@ async function end(deps: EndDeps, live: Live, reason: EndReason, isReported: boo
       "the cgroup could not be killed; removing the container will do it",
     );
   }
+  deps.meter.read(live);
+  // Before the lease goes: a crash in between finds the lease, and the last interval written.
+  if (isReported) deps.meter.finish(live.lease);
   const record: SandboxEnd = { sandboxId, generation, endReason: reason, endedAtMs: deps.now() };
   recordEnd(deps, record, isReported);
+  deps.meter.forget(live.lease);
   if (isReported) deps.registry.remove(live, reason);
   else deps.registry.forget(live);
   void deps.pool.discard(live.member);

@@ -2,6 +2,8 @@ import type { Logger } from "pino";
 import type { Lease, LeaseStore } from "../leases/store.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Expectation, FoundMember, Member, Runtime } from "../runtime/runtime.ts";
+import { elapsedAtDeath, type FinishDeadDeps } from "../usage/finish-dead.ts";
+import type { UsageMeter } from "../usage/meter.ts";
 import { type EndDeps, endSandbox } from "./end.ts";
 import type { ExecStreamDeps } from "./exec-stream.ts";
 import { keepLimitsOf } from "./keep-limits.ts";
@@ -10,8 +12,10 @@ import { restoreExecs } from "./restore-execs.ts";
 import { removeLeftover, sweepTraces } from "./sweep.ts";
 
 export type RecoverDeps = EndDeps &
-  ExecStreamDeps & {
+  ExecStreamDeps &
+  FinishDeadDeps & {
     runtime: Pick<Runtime, "list" | "adopt" | "remove" | "sweep" | "kill" | "keepLimits" | "oomKills">;
+    meter: UsageMeter;
     leases: LeaseStore;
     pool: Pool;
     registry: Registry;
@@ -42,19 +46,23 @@ export async function recover(
 ): Promise<{ leased: number; warm: number; destroyed: number }> {
   const found = await deps.runtime.list();
   const leases = new Map(deps.leases.leases().map((lease) => [lease.memberId, lease]));
+  deps.meter.keepOnly([...leases.values()]);
   const counts = { leased: 0, warm: 0, destroyed: 0 };
+  /** Since the lease began, by member. */
+  const diedAfterMs = new Map<string, number>();
   await Promise.all(
     found.map(async (member) => {
-      const outcome = await recoverOne(deps, member, leases.get(member.memberId));
+      const outcome = await recoverOne(deps, member, leases.get(member.memberId), diedAfterMs);
       counts[outcome]++;
     }),
   );
   const known = new Set(deps.registry.all().map((live) => live.lease.sandboxId));
   for (const lease of leases.values()) {
-    if (!known.has(lease.sandboxId)) {
-      const { sandboxId, generation } = lease;
-      deps.leases.end({ sandboxId, generation, endReason: "crashed", endedAtMs: deps.now() });
-    }
+    if (known.has(lease.sandboxId)) continue;
+    const { sandboxId, generation, memberId } = lease;
+    deps.meter.finish(lease, diedAfterMs.get(memberId) ?? (await elapsedAtDeath(deps, lease, undefined)));
+    deps.leases.end({ sandboxId, generation, endReason: "crashed", endedAtMs: deps.now() });
+    deps.meter.forget(lease);
   }
   await sweepTraces(deps, await deps.runtime.list());
   return counts;
@@ -64,6 +72,7 @@ async function recoverOne(
   deps: RecoverDeps,
   found: FoundMember,
   lease: Lease | undefined,
+  diedAfterMs: Map<string, number>,
 ): Promise<"leased" | "warm" | "destroyed"> {
   const verdict = verdictOn(found, lease, deps.currentDigests);
   if (verdict !== "destroy") {
@@ -77,7 +86,15 @@ async function recoverOne(
       return "warm";
     }
   }
+  if (!lease) {
+    await removeLeftover(deps, found);
+    return "destroyed";
+  }
+  // Asked while the container is there to be asked about.
+  const diedAlready = found.isRunning ? undefined : await elapsedAtDeath(deps, lease, found);
+  deps.meter.read({ lease, member: found });
   await removeLeftover(deps, found);
+  diedAfterMs.set(found.memberId, diedAlready ?? deps.meter.elapsedMs(lease));
   return "destroyed";
 }
 

@@ -31,6 +31,23 @@ export const goals: readonly Goal[] = [
   { row: "exec true, 800 live", measure: "p99", atLeast: 50, stretch: 50 },
   { row: "GET one sandbox, 20 connections", measure: "p50", atLeast: 1, stretch: 0.5 },
   { row: "GET one sandbox, 20 connections", measure: "p99", atLeast: 8, stretch: 3 },
+  {
+    row: "authenticated and limited, Node, 50 connections",
+    measure: "figure",
+    atLeast: 20_000,
+    stretch: 30_000,
+    ...more,
+  },
+  { row: "authenticated and limited, Node, 50 connections", measure: "p99", atLeast: 5, stretch: 3 },
+  { row: "refused with 401, a made-up key", measure: "p50", atLeast: 0.5, stretch: 0.2 },
+  { row: "refused with 429", measure: "p50", atLeast: 0.5, stretch: 0.2 },
+  {
+    row: "limiter's object asked, workerd, 20 connections",
+    measure: "figure",
+    atLeast: 3_000,
+    stretch: 6_000,
+    ...more,
+  },
 ];
 
 /** A row's goals, with what became of each. */

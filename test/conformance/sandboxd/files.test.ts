@@ -43,6 +43,29 @@ test("an empty file is a file", async () => {
   expect((await read("/tmp/empty")).length).toBe(0);
 });
 
+test.each([1, 65_535, 65_536, 65_537, 131_072])(
+  "a file of %i bytes is whole, read and written",
+  async (size) => {
+    const content = Buffer.from(Array.from({ length: size }, (_, i) => (i * 31) & 0xff));
+    expect(await box.connection.writeFile({ path: "/tmp/sized" }, pieces(content))).toMatchObject({ size });
+    expect((await read("/tmp/sized")).equals(content)).toBe(true);
+  },
+);
+
+test("whoever has its answer has its place back: as many as there may be at once, again and again", async () => {
+  const atOnce = 30; // of 32, of which a test before this one has left one open
+  const write = (i: number) => box.connection.writeFile({ path: `/tmp/slot-${i}` }, pieces(`${i}`));
+  for (let round = 0; round < 5; round++) {
+    await Promise.all(Array.from({ length: atOnce }, (_, i) => write(i)));
+    const files = await Promise.all(
+      Array.from({ length: atOnce }, (_, i) => box.connection.readWhole(`/tmp/slot-${i}`, 100)),
+    );
+    expect(files.map((file) => ("bytes" in file ? Buffer.from(file.bytes).toString() : ""))).toEqual(
+      Array.from({ length: atOnce }, (_, i) => `${i}`),
+    );
+  }
+});
+
 test("without a mode, the replaced file's mode stays", async () => {
   await shell(box, "echo x >/tmp/tool; chmod 755 /tmp/tool");
   expect(await box.connection.writeFile({ path: "/tmp/tool" }, pieces("y"))).toMatchObject({ mode: 0o755 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { metadataMaxBytes } from "#contract/sandboxd";
+import { metadataMaxBytes, streamWindowBytes } from "#contract/sandboxd";
 import type { SandboxdConnection } from "#host/sandboxd/connection";
 import type { ExecExit, ExecHandle, ExecRequest } from "#host/sandboxd/exec";
 import type { Recalled } from "#host/sandboxd/kept";
@@ -150,23 +150,16 @@ test("a terminal stays one, and has the size that it was given last", async () =
   expect(heard.stdout).toContain("os.terminal_size(columns=101, lines=33)");
 });
 
-test("a slow host holds up what it recalls, gets all of it, and the end last", async () => {
-  await start("for i in range(300): os.write(1, b'%09d\\n' % i * 1000)\nsys.exit(4)");
-  await new Promise((resolve) => setTimeout(resolve, 300));
+test("input that was read while nobody was there makes room for more", async () => {
+  const first = await start("time.sleep(0.3)\nprint(len(sys.stdin.buffer.read(1_900_000)))", { stdin: true });
+  void first.write(Buffer.alloc(streamWindowBytes, "a"));
+  await host.ping(1_000);
   await comeBack();
-  let bytes = 0;
-  const slowly = async (_kind: string, piece: Buffer) => {
-    bytes += piece.length;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  };
-  const { handle, recalled } = await new Promise<{ handle: ExecHandle; recalled: Recalled }>((resolve) => {
-    const handle: ExecHandle = host.recall(tag, {
-      onRecalled: (recalled) => resolve({ handle, recalled }),
-      onOutput: slowly,
-    });
-  });
-  expect(await handle.exit).toMatchObject(exited(4));
-  expect(recalled.offsets.stdout + bytes).toBe(6 + 300 * 10_000);
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  const heard = await recall();
+  await heard.handle.write(Buffer.alloc(1_900_000 - streamWindowBytes, "b"));
+  expect(await heard.handle.exit).toMatchObject(exited(0));
+  expect(heard.stdout).toBe("ready\n1900000\n");
 });
 
 test("a host may die again: what was recalled half is there for the next one, whole", async () => {
@@ -205,6 +198,8 @@ test("an exec without a tag, or one that never began, is nothing to come back to
   await comeBack();
   expect(await keptNow()).toBeUndefined();
   await expect(recall()).rejects.toMatchObject({ code: "notFound" });
+  const again = host.exec({ argv: ["true"], tag, metadata }, noSink).exit;
+  expect(await again).toMatchObject(exited(0));
 });
 
 test("a tag is one exec's, and bounded as its notes are", async () => {
@@ -220,15 +215,17 @@ test("a tag is one exec's, and bounded as its notes are", async () => {
 });
 
 test("many that print much share what is kept: four MiB in all, and the newest ends", async () => {
-  for (let i = 0; i < 70; i++) {
-    const request = { argv: ["head", "-c", "1000000", "/dev/zero"], tag: `many_${i}`, metadata };
+  const last = 210;
+  for (let i = 0; i <= last; i++) {
+    const bytes = i > last - 10 ? 1_000_000 : 10_000;
+    const request = { argv: ["head", "-c", String(bytes), "/dev/zero"], tag: `many_${i}`, metadata };
     await host.exec(request, noSink).exit;
   }
   expect(box.residentKiB()).toBeLessThan(8 * 1024);
   await comeBack();
   const ends = (await host.kept()).filter(({ state }) => state !== "running");
   expect(ends).toHaveLength(64);
-  tag = "many_69";
+  tag = `many_${last}`;
   const heard = await recall();
   await heard.handle.exit;
   expect(heard.stdout).toHaveLength(1_000_000);

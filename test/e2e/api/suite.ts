@@ -34,7 +34,10 @@ export function apiSuite(name: string, makeStack: () => Promise<TestStack>): voi
       }
     }
 
-    examplesSuite(() => api);
+    examplesSuite(
+      () => api,
+      () => stack.operator,
+    );
     describe("ports", () =>
       portsSuite(
         () => stack,

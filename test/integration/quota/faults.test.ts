@@ -51,7 +51,10 @@ describe("F3: a crash between the batch and the host", () => {
   });
 
   test("with an outcome that nobody knows keeps all of it until the host has said", async () => {
-    h.provider.failNext("create", new AppError("host_unreachable", "The host gives no answer.", { isOutcomeUnknown: true }));
+    h.provider.failNext(
+      "create",
+      new AppError("host_unreachable", "The host gives no answer.", { isOutcomeUnknown: true }),
+    );
     await expectProblem(await post(), 503, "host_unreachable");
     expect(await books()).toEqual(one);
     pastCreates();

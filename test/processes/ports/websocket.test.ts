@@ -103,6 +103,24 @@ async function silent() {
   return refused;
 }
 
+test("an open WebSocket is one of its tenant's streams, until it is over, however that comes", async () => {
+  const open = () => stack.deps.openStreams.count(stack.tenantId);
+  await expect.poll(open).toBe(0);
+  const [reset, closing] = [await mustOpen(at("/ws"), mine()), await mustOpen(at("/ws"), mine())];
+  expect(open()).toBe(2);
+  reset.socket.destroy();
+  closing.send("", 8);
+  await expect.poll(open, { timeout: 5_000 }).toBe(0);
+  await openSocket(at("/refuses"), mine());
+  expect(open()).toBe(0);
+  const places = Array.from({ length: 10_000 }, () => stack.deps.openStreams.open(stack.tenantId, 10_000));
+  expect(codeOf(await openSocket(at("/ws"), mine()))).toBe("too_many_streams");
+  for (const release of places) release();
+  const last = await mustOpen(at("/ws"), mine());
+  last.socket.destroy();
+  await expect.poll(open, { timeout: 5_000 }).toBe(0);
+});
+
 test("a server that does not upgrade is answered as it answered", async () => {
   const refused = (await openSocket(at("/refuses"), mine())) as Refused;
   expect([refused.status, refused.body]).toEqual([403, "no!"]);

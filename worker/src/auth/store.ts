@@ -4,6 +4,7 @@ import type { KeyId, TenantId } from "#contract/ids";
 import { type KeyRate, readLimits, type TenantLimits } from "#contract/plan";
 import type { Db } from "../db/client.ts";
 import { keys, tenants } from "../db/schema.ts";
+import { ratesOf, type TenantRates } from "../ratelimit/rates.ts";
 
 export type KeyRow = typeof keys.$inferSelect;
 export type FoundKey = {
@@ -19,6 +20,7 @@ export type FoundKey = {
   limits: TenantLimits;
   /** Nothing but counts limits the tenant and the key: no monthly quota, no cap, and overage is billed. */
   isUnmetered: boolean;
+  rates: TenantRates;
   /** What restricts the key itself. */
   rate: KeyRate | null;
   templates: string[] | null;
@@ -43,6 +45,7 @@ async function findKeyWhere(db: Db, where: SQL | undefined): Promise<FoundKey | 
       lastUsedAtMs: keys.lastUsedAtMs,
       suspendedAtMs: tenants.suspendedAtMs,
       plan: tenants.plan,
+      overrides: tenants.overrides,
       limits: sql<string>`(SELECT limits FROM tenant_plans WHERE tenant_id = ${tenants.id})`,
       hasCaps: sql<number>`${tenants.monthlyCapMicros} IS NOT NULL OR ${keys.monthlyCapMicros} IS NOT NULL`,
       overage: sql<string>`(SELECT sheet->>'overage' FROM tenant_plans WHERE tenant_id = ${tenants.id})`,
@@ -53,12 +56,13 @@ async function findKeyWhere(db: Db, where: SQL | undefined): Promise<FoundKey | 
     .from(keys)
     .innerJoin(tenants, eq(tenants.id, keys.tenantId))
     .where(where);
-  const row = rows[0];
+  const [row] = rows;
   if (!row) return undefined;
-  const { hasCaps, overage, ...found } = row;
+  const { overrides, hasCaps, overage, ...found } = row;
   const limits = readLimits(row.limits);
   const hasQuotas = limits.cpuSecondsPerMonth !== null || limits.memoryGibSecondsPerMonth !== null;
-  return { ...found, limits, isUnmetered: hasCaps === 0 && overage === "bill" && !hasQuotas };
+  const isUnmetered = hasCaps === 0 && overage === "bill" && !hasQuotas;
+  return { ...found, limits, isUnmetered, rates: ratesOf(limits, overrides) };
 }
 
 /** Gives the key of this name these scopes, if it has fewer and still counts. */

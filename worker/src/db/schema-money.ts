@@ -91,6 +91,7 @@ export const usageEvents = sqliteTable(
   },
   (t) => [
     index("usage_events_by_tenant").on(t.tenantId, t.hour),
+    index("usage_events_by_month").on(t.month, t.tenantId),
     index("usage_events_new").on(t.id).where(sql`applied_at_ms IS NULL`),
   ],
 );
@@ -106,7 +107,10 @@ export const usageHours = sqliteTable(
     ...quantities(),
     pausedMiBSeconds: integer("paused_mib_seconds").notNull(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.hour, t.month, t.template, t.keyId] })],
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.hour, t.month, t.template, t.keyId] }),
+    index("usage_hours_by_month").on(t.month, t.tenantId),
+  ],
 );
 
 export const usageMonths = sqliteTable(

@@ -17,7 +17,7 @@ export type CountedHost = HostRow & { sandboxes: number };
 const isThere = isNull(hosts.removedAtMs);
 const columns = {
   row: hosts,
-  sandboxes: sql<number>`(SELECT count(*) FROM sandboxes WHERE host_id = ${hosts.id} AND ended_at_ms IS NULL)`,
+  sandboxes: sql<number>`(SELECT count(*) FROM sandboxes WHERE host_id = hosts.id AND ended_at_ms IS NULL)`,
 };
 const toRow = ({ row, sandboxes }: { row: HostRow; sandboxes: number }): CountedHost => ({
   ...row,

@@ -5,6 +5,7 @@ import { requestIdHeader } from "#contract/signature";
 import type { Background, Clock } from "../context.ts";
 import { describeError, type Log } from "../log.ts";
 import type { Recorder } from "../metrics/recorder.ts";
+import { sayRate } from "./rate-limit.ts";
 import type { HonoEnv, RequestState } from "./state.ts";
 
 type Deps = { log: Log; now: Clock; background: Background; recorder: Recorder | undefined };
@@ -33,7 +34,10 @@ export function observe(deps: Deps): MiddlewareHandler<HonoEnv> {
     // Not `c.header`, which would copy the answer, its body included.
     c.res.headers.set(requestIdHeader, requestId);
     if (!state.isTenantsOwn) c.res.headers.set("cache-control", "no-store");
+    if (state.drawn && !state.isTenantsOwn) sayRate(c.res.headers, state.drawn.verdict);
     const labels = { route: state.route, method: methodLabel(c.req.method), status: c.res.status };
+    if (state.code === "rate_limited") deps.recorder?.refused(state.drawn?.draw.rateClass ?? "port");
+    else if (state.code === "too_many_streams") deps.recorder?.refused("streams");
     deps.recorder?.request(labels, (performance.now() - startedMs) / 1000);
     deps.log(eventOf(state, c.req.method, c.res.status, deps.now()));
   };

@@ -1,5 +1,5 @@
 import { type ErrorCode, errorTable } from "#contract/errors";
-import { toAppError, toProblem } from "../errors.ts";
+import { type AppError, toAppError, toProblem } from "../errors.ts";
 import type { HonoContext } from "./state.ts";
 
 /** Where nothing better is known. */
@@ -21,7 +21,7 @@ export function answerProblem(c: HonoContext, thrown: unknown): Response {
       "x-content-type-options": "nosniff",
       ...(leavesBody(c.req.raw, error.code) && { connection: "close" }),
       ...(errorTable[error.code].retryable && {
-        "retry-after": String(error.facts?.retryAfterSeconds ?? retryAfterSeconds),
+        "retry-after": String(retryAfter(error)),
       }),
       ...(error.code === "range_not_satisfiable" && {
         "content-range": `bytes */${error.facts?.size ?? "*"}`,
@@ -32,9 +32,17 @@ export function answerProblem(c: HonoContext, thrown: unknown): Response {
   });
 }
 
+/** Whole seconds: earlier would be too early. */
+export function retryAfter({ facts }: AppError): number {
+  if (typeof facts?.retryAfterMs === "number") return Math.max(1, Math.ceil(facts.retryAfterMs / 1000));
+  return Number(facts?.retryAfterSeconds ?? retryAfterSeconds);
+}
+
 /** Whether much of the body is still to come: a client that is told so sends nothing more on this connection. */
 function leavesBody(request: Request, code: ErrorCode): boolean {
   if (code === "payload_too_large" || code === "request_timeout") return true;
+  // A look at the body makes a whole request of what came, which most refusals have no use for.
+  if (request.method === "GET" || request.method === "HEAD") return false;
   const declared = Number(request.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
   return request.body !== null && !request.bodyUsed && declared > drainableBytes;
 }

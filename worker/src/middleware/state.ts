@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { ErrorCode } from "#contract/errors";
 import type { Ctx, RequestCtx } from "../context.ts";
+import type { Draw, Verdict } from "../ratelimit/limiter.ts";
 
 /** What one request has come to know, for its one log event. */
 export type RequestState = {
@@ -11,6 +12,8 @@ export type RequestState = {
   /** The answer is a tenant's on a host name of its own: how long it may be kept is the tenant's to say. */
   isTenantsOwn?: boolean;
   caller?: Ctx;
+  /** What was drawn from the tenant's bucket, and what came of it; the last answer where there were several. */
+  drawn?: { draw: Draw; verdict: Verdict };
   code?: ErrorCode;
   /** Kept for the log; never answered. */
   cause?: unknown;

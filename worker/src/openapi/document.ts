@@ -61,6 +61,14 @@ function write(rows: Record<string, ApiRow>): JsonObject {
           description: "Name it when you ask about this answer.",
           schema: { type: "string", pattern: "^req_[a-z0-9]{20}$" },
         },
+        RateLimitPolicy: {
+          description: "The limit that holds: its name, `q` tokens at most, all of them back in `w` seconds.",
+          schema: { type: "string", examples: ['"control";q=400;w=2'] },
+        },
+        RateLimit: {
+          description: "What is left of that limit: `r` tokens, and `t` seconds until there are more.",
+          schema: { type: "string", examples: ['"control";r=399;t=1'] },
+        },
         RetryAfter: {
           description: "Seconds after which the same request may be sent again.",
           schema: { type: "integer", minimum: 0 },

@@ -12,6 +12,7 @@ export function errorsOf(row: ApiRow): ErrorCode[] {
   };
   if (row.scope !== null) add("unauthenticated", "unavailable");
   if (row.scope !== null && row.scope !== "operator") add("forbidden");
+  if (row.tokens > 0) add("rate_limited");
   if (row.scope !== null && row.method !== "get") add("conflict");
   if (row.body) add("invalid_json");
   if (row.body || row.rawBodyMaxBytes !== undefined)

@@ -40,7 +40,7 @@ export function operationOf(name: string, row: ApiRow, write: Write): JsonObject
 function needOf(row: ApiRow): string {
   if (row.scope === "operator") return "Needs the admin key.";
   const tokens = row.isForKeysOnly ? " The token of a sandbox will not do." : "";
-  return `Needs a key with the scope \`${row.scope}\`.${tokens}`;
+  return `Needs a key with the scope \`${row.scope}\`.${tokens}${costOf(row)}`;
 }
 
 function securityOf({ scope }: ApiRow): JsonObject[] {
@@ -110,10 +110,23 @@ function requestBodyOf(row: ApiRow, write: Write): JsonObject | undefined {
   return { required: true, content: { "application/json": content } };
 }
 
+/** What it takes from the bucket of its class. */
+function costOf({ tokens, tokensTimes, rateClass = "control" }: ApiRow): string {
+  if (tokens === 0) return "";
+  const times = tokensTimes === undefined ? "" : ` times \`${tokensTimes}\``;
+  return ` Takes ${tokens} ${tokens === 1 ? "token" : "tokens"}${times} of the class \`${rateClass}\`.`;
+}
+
 const requestIdOnly = { "X-Request-Id": { $ref: "#/components/headers/RequestId" } };
 
+const rateFields = {
+  "RateLimit-Policy": { $ref: "#/components/headers/RateLimitPolicy" },
+  RateLimit: { $ref: "#/components/headers/RateLimit" },
+};
+
 function successOf(row: ApiRow, write: Write): JsonObject {
-  if (row.status === 204) return { description: "Done; there is nothing to say.", headers: requestIdOnly };
+  const headers = { ...requestIdOnly, ...(row.tokens > 0 && rateFields) };
+  if (row.status === 204) return { description: "Done; there is nothing to say.", headers };
   const example = row.example?.result as Json | undefined;
   const content: JsonObject = row.result
     ? {
@@ -124,7 +137,7 @@ function successOf(row: ApiRow, write: Write): JsonObject {
         ...(row.orStream && { [eventStreamType]: {} }),
       }
     : { [row.resultType ?? bytesType]: {} };
-  return { description: row.status === 201 ? "Made." : "Done.", headers: requestIdOnly, content };
+  return { description: row.status === 201 ? "Made." : "Done.", headers, content };
 }
 
 /** With `?quote=true`; a row that answers 200 otherwise too says both. */
@@ -152,6 +165,7 @@ function problemsOf(row: ApiRow, write: Write): JsonObject {
           ...(codes.some((code) => errorTable[code].retryable) && {
             "Retry-After": { $ref: "#/components/headers/RetryAfter" },
           }),
+          ...(codes.includes("rate_limited") && rateFields),
         },
         content: {
           "application/problem+json": {

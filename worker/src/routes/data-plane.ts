@@ -1,30 +1,39 @@
+import { api } from "#contract/api";
 import { hostCodeOf, type KeyId, type SandboxId } from "#contract/ids";
 import { portCaller, trafficTokenHeaders } from "#contract/ports";
 import { tokenPattern } from "#contract/token";
 import type { Keyring } from "../auth/keyring.ts";
-import type { Clock, RequestCtx } from "../context.ts";
+import type { Clock, Ctx, RequestCtx } from "../context.ts";
 import type { LazyKey } from "../crypto.ts";
 import type { Db } from "../db/client.ts";
 import { AppError, sandboxNotFound, toAppError, toProblem } from "../errors.ts";
 import type { Directory } from "../hosts/directory.ts";
 import { confine, requireCaller } from "../middleware/caller.ts";
 import { type PortAddress, portAddressOf } from "../middleware/port-address.ts";
+import { retryAfter } from "../middleware/problem.ts";
+import type { RateDeps } from "../middleware/rate-limit.ts";
 import type { HonoContext, RequestState } from "../middleware/state.ts";
 import type { PortPlace } from "../providers/provider.ts";
+import type { PortVisits } from "../ratelimit/port-visits.ts";
 import { isTrafficToken } from "../sandboxes/port-access.ts";
-import { type PortDeps, sendToPort } from "../sandboxes/ports.ts";
+import { isHandshake, type PortDeps, sendToPort } from "../sandboxes/ports.ts";
 import type { App } from "./mount.ts";
+import { type StreamDeps, tunneling } from "./streams.ts";
 
-type Deps = PortDeps & {
-  db: Db;
-  keyring: Keyring;
-  directory: Directory;
-  trafficKey: LazyKey;
-  sandboxDomain: string;
-  now: Clock;
-};
+type Deps = PortDeps &
+  StreamDeps &
+  RateDeps & {
+    db: Db;
+    keyring: Keyring;
+    directory: Directory;
+    trafficKey: LazyKey;
+    sandboxDomain: string;
+    now: Clock;
+    portVisits: PortVisits;
+  };
 type Target = Extract<PortAddress, { port: number }>;
-type Caller = { tenantId: PortPlace["tenantId"]; keyId: KeyId | null };
+/** Of who shows a key, all that is known; of others, what the host asks. */
+type Caller = { tenantId: PortPlace["tenantId"]; keyId: KeyId | null; ctx?: Ctx };
 
 /**
  * Requests that name a sandbox by their host, or by E2B's routing headers, go to it before any route of ours is looked
@@ -54,7 +63,8 @@ async function serve(deps: Deps, state: RequestState, target: Target, request: R
   const place = await placeFor(deps, state.ctx, sandboxId, caller.tenantId);
   const { pathname, search } = new URL(request.url);
   const wish = { request, port, target: pathname + search, origin, prefix: "", keyId: caller.keyId };
-  return sendToPort(deps, state.ctx, place, wish);
+  if (!caller.ctx || !isHandshake(request)) return sendToPort(deps, state.ctx, place, wish);
+  return tunneling(deps, caller.ctx, (onEnd) => sendToPort(deps, state.ctx, place, { ...wish, onEnd }));
 }
 
 const ours = new RegExp(`^(?:bearer )?(e2b_[0-9a-f]{40}|${tokenPattern.source})$`, "i");
@@ -67,10 +77,11 @@ async function callerOf(deps: Deps, state: RequestState, id: SandboxId, headers:
   const [key] = keys;
   if (key !== undefined) {
     const shown = new Headers({ authorization: `Bearer ${key}` });
-    const caller = await requireCaller(deps, state, shown, "exec");
-    confine(caller, {}, id);
-    return { tenantId: caller.tenantId, keyId: caller.keyId };
+    const ctx = await requireCaller(deps, state, shown, api.usePort);
+    confine(ctx, {}, id);
+    return { tenantId: ctx.tenantId, keyId: ctx.keyId, ctx };
   }
+  deps.portVisits.take(id);
   const token = trafficTokenHeaders.map((name) => headers.get(name)).find((sent) => sent !== null);
   if (token === undefined || token === null) return { tenantId: portCaller.anyone, keyId: null };
   if (await isTrafficToken(deps, id, token)) return { tenantId: portCaller.tokenHolder, keyId: null };
@@ -103,6 +114,9 @@ function refusal(c: HonoContext, address: PortAddress, error: AppError): Respons
       ? "The sandbox is running but port is not open"
       : error.message;
   const port = isClosed && "port" in address ? { port: address.port } : {};
-  const headers = { "x-content-type-options": "nosniff" };
+  const headers = {
+    "x-content-type-options": "nosniff",
+    ...(status === 429 && { "retry-after": String(retryAfter(error)) }),
+  };
   return Response.json({ sandboxId: address.sandboxId, message, ...port, code: status }, { status, headers });
 }

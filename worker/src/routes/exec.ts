@@ -4,14 +4,16 @@ import { execInSandbox } from "../sandboxes/exec.ts";
 import { followExecInSandbox, streamExecInSandbox } from "../sandboxes/exec-stream.ts";
 import { eventsAnswer, lastEventId, refuseHead } from "./events.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
+import { type StreamDeps, streaming } from "./streams.ts";
 
-type Deps = MountDeps & Parameters<typeof execInSandbox>[0];
+type Deps = MountDeps & StreamDeps & Parameters<typeof execInSandbox>[0];
 
 export function mountExec(app: App, deps: Deps): void {
   mount(app, deps, "exec", async ({ ctx, id, query, body, request }) => {
     const cancelOnDisconnect = query.cancelOnDisconnect === "true";
     if (wantsEvents(request)) {
-      return eventsAnswer(await streamExecInSandbox(deps, ctx, id, { ...body, cancelOnDisconnect }));
+      const wish = { ...body, cancelOnDisconnect };
+      return streaming(deps, ctx, async () => eventsAnswer(await streamExecInSandbox(deps, ctx, id, wish)));
     }
     if (cancelOnDisconnect) throw invalid([{ path: "cancelOnDisconnect", message: "needs a stream" }]);
     return execInSandbox(deps, ctx, id, body);
@@ -20,7 +22,8 @@ export function mountExec(app: App, deps: Deps): void {
     refuseHead(request);
     const after = lastEventId(request) ?? query.after ?? 0;
     const execId = params.execId ?? "";
-    return eventsAnswer(await followExecInSandbox(deps, ctx, id, { execId, after }));
+    const from = { execId, after };
+    return streaming(deps, ctx, async () => eventsAnswer(await followExecInSandbox(deps, ctx, id, from)));
   });
 }
 

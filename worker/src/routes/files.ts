@@ -11,8 +11,9 @@ import {
 } from "../sandboxes/files.ts";
 import { eventsAnswer, refuseHead } from "./events.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
+import { type StreamDeps, streaming } from "./streams.ts";
 
-type Deps = MountDeps & FileDeps;
+type Deps = MountDeps & FileDeps & StreamDeps;
 const gzipType = "application/gzip";
 const gzipTypes = [gzipType, "application/x-gzip"];
 
@@ -39,14 +40,17 @@ export function mountFiles(app: App, deps: Deps): void {
   mount(app, deps, "listEntries", ({ ctx, id, query }) => listSandboxEntries(deps, ctx, id, query));
   mount(app, deps, "watchFiles", async ({ ctx, id, query, request }) => {
     refuseHead(request);
-    return eventsAnswer({ stream: await watchSandboxFiles(deps, ctx, id, query) });
+    const watch = async () => eventsAnswer({ stream: await watchSandboxFiles(deps, ctx, id, query) });
+    return streaming(deps, ctx, watch);
   });
   mount(app, deps, "readArchive", async ({ ctx, id, query, request }) => {
     const accepted = typesIn(request.headers.get("accept"));
     const isGzip = gzipTypes.some((type) => accepted.includes(type));
-    const stream = await readSandboxArchive(deps, ctx, id, { path: query.path, isGzip });
-    const type = isGzip ? gzipType : "application/x-tar";
-    return new Response(stream, { headers: { ...tenantBytes, "content-type": type } });
+    const headers = { ...tenantBytes, "content-type": isGzip ? gzipType : "application/x-tar" };
+    const archive = { path: query.path, isGzip };
+    return streaming(deps, ctx, async () => {
+      return new Response(await readSandboxArchive(deps, ctx, id, archive), { headers });
+    });
   });
   mount(app, deps, "writeArchive", ({ ctx, id, query, body, request }) => {
     const [type = ""] = typesIn(request.headers.get("content-type"));

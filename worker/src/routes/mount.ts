@@ -13,11 +13,12 @@ import { confine, requireCaller } from "../middleware/caller.ts";
 import { requireOperator } from "../middleware/operator.ts";
 import { answerProblem } from "../middleware/problem.ts";
 import { invalid, parseQuery, parseWith, withMetadata } from "../middleware/query.ts";
+import { limitTimes, type RateDeps } from "../middleware/rate-limit.ts";
 import type { HonoContext, HonoEnv, RequestState } from "../middleware/state.ts";
 import type { FileBody } from "../providers/provider.ts";
 
 export type App = Hono<HonoEnv>;
-export type MountDeps = {
+export type MountDeps = RateDeps & {
   db: Db;
   keyring: Keyring;
   now: Clock;
@@ -92,6 +93,7 @@ async function inputOf(deps: MountDeps, row: ApiRow, c: HonoContext): Promise<An
   let body: unknown;
   if (row.rawBodyMaxBytes !== undefined) body = openBytes(request, row.rawBodyMaxBytes);
   else if (row.body) body = parseWith(row.body, await readJson(request));
+  if (row.tokensTimes) await limitTimes(deps, state, row.tokensTimes, body);
   ctx.note("authMs", authenticatedAtMs - state.startedAtMs);
   ctx.note("parseMs", deps.now() - authenticatedAtMs);
   const asked = row.isIdempotent && { key, method: request.method, path: row.path, body };
@@ -101,12 +103,12 @@ async function inputOf(deps: MountDeps, row: ApiRow, c: HonoContext): Promise<An
 /** Whoever the row is for. An operator has no tenant, and a tenant's key is nothing to an operator's row. */
 async function admit(
   deps: MountDeps,
-  { scope }: ApiRow,
+  row: ApiRow,
   state: RequestState,
   headers: Headers,
 ): Promise<RequestCtx> {
-  if (scope === null) return state.ctx;
-  if (scope !== "operator") return requireCaller(deps, state, headers, scope);
+  if (row.scope === null) return state.ctx;
+  if (row.scope !== "operator") return requireCaller(deps, state, headers, row);
   await requireOperator(deps.adminKey, headers);
   return state.ctx;
 }

@@ -6,10 +6,12 @@ import type { Directory } from "../hosts/directory.ts";
 import { parseWith } from "../middleware/query.ts";
 import { onHost } from "../sandboxes/on-host.ts";
 import { readPortAccess } from "../sandboxes/port-access.ts";
-import { type PortDeps, sendToPort } from "../sandboxes/ports.ts";
+import { isHandshake, type PortDeps, sendToPort } from "../sandboxes/ports.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
+import { type StreamDeps, tunneling } from "./streams.ts";
 
 type Deps = MountDeps &
+  StreamDeps &
   PortDeps & { db: Db; directory: Directory; trafficKey: LazyKey; sandboxDomain: string };
 
 export function mountPorts(app: App, deps: Deps): void {
@@ -23,6 +25,8 @@ export function mountPorts(app: App, deps: Deps): void {
       throw new AppError("not_found", "There is nothing at this address.");
     const target = (pathname.slice(prefix.length) || "/") + search;
     const wish = { request, port, target, origin: "shared" as const, prefix, keyId: ctx.keyId };
-    return onHost(deps, ctx, id, (place) => sendToPort(deps, ctx, place, wish));
+    const send = (onEnd?: () => void) =>
+      onHost(deps, ctx, id, (place) => sendToPort(deps, ctx, place, { ...wish, ...(onEnd && { onEnd }) }));
+    return isHandshake(request) ? tunneling(deps, ctx, send) : send();
   });
 }

@@ -14,8 +14,9 @@ import {
 import { createSandboxSession, execInSandboxSession } from "../sandboxes/sessions.ts";
 import { eventsAnswer, lastEventId, refuseHead } from "./events.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
+import { type StreamDeps, streaming } from "./streams.ts";
 
-export function mountProcesses(app: App, deps: MountDeps & ProcessDeps): void {
+export function mountProcesses(app: App, deps: MountDeps & ProcessDeps & StreamDeps): void {
   const nameIn = (params: Record<string, string>) => params.processId ?? "";
   mount(app, deps, "startProcess", ({ ctx, id, body }) => startSandboxProcess(deps, ctx, id, body));
   mount(app, deps, "listProcesses", ({ ctx, id }) => listSandboxProcesses(deps, ctx, id));
@@ -24,7 +25,8 @@ export function mountProcesses(app: App, deps: MountDeps & ProcessDeps): void {
   mount(app, deps, "followProcess", async ({ ctx, id, query, request, params }) => {
     refuseHead(request);
     const after = lastEventId(request) ?? query.after ?? 0;
-    return eventsAnswer(await followSandboxProcess(deps, ctx, id, { name: nameIn(params), after }));
+    const from = { name: nameIn(params), after };
+    return streaming(deps, ctx, async () => eventsAnswer(await followSandboxProcess(deps, ctx, id, from)));
   });
   mount(app, deps, "writeInput", async ({ ctx, id, query, body, params }) => {
     const bytes = await allOf(body, limits.stdinMaxBytes);

@@ -9,8 +9,11 @@ import type { PortPlace, PortRequest, SandboxProvider } from "../providers/provi
 /** How a runtime passes things on: a WebSocket, and a body that must not look whole where it broke off. */
 export type Passage = {
   handshake(headers: Headers): Record<string, string>;
-  /** @param headers what may pass of the server's own */
-  handOn(answer: Response, headers: Headers): Response;
+  /**
+   * @param headers what may pass of the server's own
+   * @param onEnd called when the WebSocket is over, where the runtime notices
+   */
+  handOn(answer: Response, headers: Headers, onEnd: () => void): Response;
   /** @param bytes how many it says it has */
   sized(body: ReadableStream<Uint8Array>, bytes: number): ReadableStream<Uint8Array>;
 };
@@ -24,6 +27,8 @@ export type PortWish = {
   /** What stands before `target` in the client's address; none on a host name. */
   prefix: string;
   keyId: KeyId | null;
+  /** Called when a WebSocket that was opened is over. */
+  onEnd?: () => void;
 };
 
 /** Past its own deadlines a host is not heard of any more. */
@@ -66,7 +71,7 @@ export async function sendToPort(
 }
 
 /** Whether the client asks to speak WebSocket; any other protocol is not offered, which is an answer too. */
-function isHandshake({ method, headers }: Request): boolean {
+export function isHandshake({ method, headers }: Request): boolean {
   return method === "GET" && headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
@@ -103,13 +108,13 @@ async function bodyOf(request: Request): Promise<Body> {
 async function answerFrom(
   { passage }: PortDeps,
   answer: Response,
-  { request, port, target, origin, prefix }: PortWish,
+  { request, port, target, origin, prefix, onEnd = () => undefined }: PortWish,
 ): Promise<Response> {
   const rebase = (location: string) => rebaseLocation(location, { url: request.url, prefix, target, port });
   const headers = new Headers();
   for (const [name, value] of headersFromPort(answer.headers, origin, rebase)) headers.append(name, value);
   headers.set(portHeader.answer, String(port));
-  if (answer.status === 101) return passage.handOn(answer, headers);
+  if (answer.status === 101) return passage.handOn(answer, headers, onEnd);
   const isBodiless = request.method === "HEAD" || nullBodyStatuses.includes(answer.status);
   if (isBodiless) await answer.body?.cancel();
   const said = headers.get("content-length");

@@ -3,6 +3,7 @@ import type { HostId, SandboxId, TenantId } from "#contract/ids";
 import { type EndReason, type SandboxState, statesBefore } from "#contract/sandbox";
 import { auditEachStatement, auditStatement, type By } from "../audit/store.ts";
 import type { Db } from "../db/client.ts";
+import { rowFinder } from "../db/find-row.ts";
 import { type Rider, runBatch, type Statement } from "../db/rider.ts";
 import { hosts, sandboxes } from "../db/schema.ts";
 import { moveHoldStatement, takeBackStatements } from "../quota/holds-store.ts";
@@ -43,24 +44,11 @@ export async function moveToHost(
   return changed === 1;
 }
 
-/** The commonest read, so its SQL is put together once per database. */
-const findStatements = new WeakMap<Db, ReturnType<typeof prepareFind>>();
+const findOwned = rowFinder(sandboxes, ["tenantId", "id"]);
 
-function prepareFind(db: Db) {
-  const theTenants = eq(sandboxes.tenantId, sql.placeholder("tenantId"));
-  const theId = eq(sandboxes.id, sql.placeholder("id"));
-  return db.select().from(sandboxes).where(and(theTenants, theId)).prepare();
-}
-
-export async function findSandbox(
-  db: Db,
-  tenantId: TenantId,
-  id: SandboxId,
-): Promise<SandboxRow | undefined> {
-  const statement = findStatements.get(db) ?? prepareFind(db);
-  findStatements.set(db, statement);
-  const rows = await statement.execute({ tenantId, id });
-  return rows[0];
+/** The commonest read. */
+export function findSandbox(db: Db, tenantId: TenantId, id: SandboxId): Promise<SandboxRow | undefined> {
+  return findOwned(db, { tenantId, id });
 }
 
 export async function markRunning(

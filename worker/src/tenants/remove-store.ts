@@ -44,6 +44,12 @@ const isOver = sql`ended_at_ms IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM reservations WHERE sandbox_id = sandboxes.id AND released_at_ms IS NULL)
   AND NOT EXISTS (SELECT 1 FROM holds WHERE sandbox_id = sandboxes.id AND settled_at_ms IS NULL)`;
 
+/** Nothing was used in the month, and of nothing can it still be reported: there will be no statement. */
+const isUnused = sql`(
+  NOT EXISTS (SELECT 1 FROM usage_months u
+    WHERE u.tenant_id = price_sheets.tenant_id AND u.month = price_sheets.month)
+  AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.tenant_id = price_sheets.tenant_id AND h.settled_at_ms IS NULL))`;
+
 /** Every table with rows of tenants, and which of them go; statements and audit are kept. */
 const goes: readonly (readonly [table: string, condition: SQL])[] = [
   ["idempotency", sql`TRUE`],
@@ -56,7 +62,7 @@ const goes: readonly (readonly [table: string, condition: SQL])[] = [
   ["usage_events", isBilled(sql`usage_events`)],
   ["usage_hours", isBilled(sql`usage_hours`)],
   ["usage_months", isBilled(sql`usage_months`)],
-  ["price_sheets", isBilled(sql`price_sheets`)],
+  ["price_sheets", sql`(${isBilled(sql`price_sheets`)} OR ${isUnused})`],
   ["keys", sql`TRUE`],
 ];
 /** Their key is all of their columns, so they have no row number to be chosen by; they are few. */

@@ -57,7 +57,7 @@ const isThere = isNull(tenants.removalBeganAtMs);
 /** What operators see; whose plan is gone has no limits and is found all the same by nobody. */
 const columns = {
   row: tenants,
-  limits: sql<string>`(SELECT limits FROM tenant_plans WHERE tenant_id = ${tenants.id})`,
+  limits: sql<string>`(SELECT limits FROM tenant_plans WHERE tenant_id = tenants.id)`,
 };
 const toRow = ({ row, limits }: { row: typeof tenants.$inferSelect; limits: string }): TenantRow => ({
   ...row,

@@ -1,10 +1,10 @@
 import { freeze, thaw } from "../../cgroup/freeze.ts";
-import { killCgroup } from "../../cgroup/kill.ts";
+import { killCgroup, terminate } from "../../cgroup/kill.ts";
 import { type CgroupLimits, keepLimits, writeLimits } from "../../cgroup/limits.ts";
 import { oomKills } from "../../cgroup/oom.ts";
 import { type CgroupPaths, cgroupPathsOf } from "../../cgroup/paths.ts";
 import { reclaim } from "../../cgroup/reclaim.ts";
-import { readUsage } from "../../cgroup/usage.ts";
+import { readCpuMicros, readUsage } from "../../cgroup/usage.ts";
 import { type Engine, EngineError } from "../../engine/request.ts";
 import type { Finding } from "../../preflight/finding.ts";
 import { inspectMember } from "../../preflight/member.ts";
@@ -33,7 +33,7 @@ export type DockerRuntimeOptions = {
   arch: Architecture;
 };
 
-type Inspected = { State: { Pid: number; Running: boolean } };
+type Inspected = { State: { Pid: number; Running: boolean; FinishedAt?: string } };
 /** A container's first process, as this machine numbers it. */
 type Running = { pid: number; cgroup: CgroupPaths };
 type Listed = { Id: string; State: string; Created: number; Labels: Record<string, string> };
@@ -228,6 +228,26 @@ export class DockerRuntime implements Runtime {
     const { pid, cgroup } = this.#runningOf(handle);
     // The control group comes last: while it is there, so was the process whose number is used before.
     return { workspace: readWorkspaceUsage(pid), ...readUsage(cgroup) };
+  }
+
+  cpuMicros({ handle }: Pick<Member, "handle">): number {
+    return readCpuMicros(this.#runningOf(handle).cgroup);
+  }
+
+  terminate({ handle, uid }: Pick<Member, "handle" | "uid">): Promise<void> {
+    return terminate(this.#runningOf(handle).cgroup, uid);
+  }
+
+  async finishedAtMs({ handle }: Pick<Member, "handle">): Promise<number | undefined> {
+    const path = `/containers/${handle}/json`;
+    const { State } = await this.#options.engine.json<Inspected>({
+      method: "GET",
+      path,
+      deadlineMs: engineDeadlineMs,
+    });
+    const finishedAtMs = Date.parse(State.FinishedAt ?? "");
+    // The engine's zero is a date of the year 1.
+    return finishedAtMs > 0 ? finishedAtMs : undefined;
   }
 
   async inspect({ handle }: Pick<Member, "handle">, limits: CgroupLimits): Promise<Finding[]> {
