@@ -1,11 +1,13 @@
 import type { Template } from "#contract/template";
 import { type AptSource, aptSourceLine } from "./apt-source.ts";
-import { finishSteps, trimSteps, unwantedPaths } from "./recipe.ts";
+import { finishSteps, programMode, trimSteps, unwantedPaths } from "./recipe.ts";
 
 type BootstrapInput = {
   manifest: Template;
   /** Folder of the manifest's files. */
   folder: string;
+  /** Where the manifest's programs lie, in its order. */
+  programs: readonly string[];
   /** The first one is the release; the others bring its updates. */
   sources: readonly AptSource[];
   /** Lines of apt's own configuration that say how to reach the archive. */
@@ -14,7 +16,8 @@ type BootstrapInput = {
 };
 
 /** Plans how to make the image out of the distribution's packages: one command line for mmdebstrap. */
-export function planBootstrap({ manifest, folder, sources, aptOptions, tarPath }: BootstrapInput): string[] {
+export function planBootstrap(input: BootstrapInput): string[] {
+  const { manifest, sources, aptOptions, tarPath } = input;
   const packages = [...new Set(manifest.packages)].sort();
   return [
     // Own mount and pid namespaces: whatever ends the build, no mount and no process of it stays behind.
@@ -28,7 +31,7 @@ export function planBootstrap({ manifest, folder, sources, aptOptions, tarPath }
     // The tree is thrown away once it is packed, so nothing is gained by waiting for the disk.
     "--dpkgopt=force-unsafe-io",
     ...['Acquire::Languages "none"', ...aptOptions].map((option) => `--aptopt=${option}`),
-    ...hooks(manifest, folder).map((hook) => `--customize-hook=${hook}`),
+    ...hooks(input).map((hook) => `--customize-hook=${hook}`),
     sources[0]?.suite ?? "",
     tarPath,
     ...sources.map(aptSourceLine),
@@ -38,11 +41,12 @@ export function planBootstrap({ manifest, folder, sources, aptOptions, tarPath }
 // Where packages can be installed later, apt and its sources stay.
 const variantOf = { strict: "essential", root: "apt" } as const;
 
-function hooks(manifest: Template, folder: string): string[] {
+function hooks({ manifest, folder, programs }: BootstrapInput): string[] {
+  const install = (mode: string, from: string, path: string) =>
+    `install -D -m ${mode} ${quote(from)} "$1"${quote(path)}`;
   return [
-    ...manifest.files.map(
-      ({ source, path, mode }) => `install -D -m ${mode} ${quote(`${folder}/${source}`)} "$1"${quote(path)}`,
-    ),
+    ...manifest.files.map(({ source, path, mode }) => install(mode, `${folder}/${source}`, path)),
+    ...programs.map((from, i) => install(programMode, from, manifest.programs[i]?.path ?? "")),
     ...manifest.steps.map(inside),
     inside(["set -eu", ...trimSteps(), ...finishSteps(manifest), ...forgetMachine].join("\n")),
   ];

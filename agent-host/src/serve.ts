@@ -37,7 +37,8 @@ export function serveHost(
   // Node's own is five minutes, which would cut off a long upload.
   server.requestTimeout = limits.fileWriteDeadlineMs;
   return new Promise((resolve, reject) => {
-    server.once("error", (cause) => {
+    // For good: who could not be accepted for want of a descriptor was cut, and a host must not die of that.
+    server.on("error", (cause) => {
       const isTaken = (cause as NodeJS.ErrnoException).code === "EADDRINUSE";
       const sentence = `Port ${port} is taken; set SANDGATE_HOST_PORT to a free one, or to 0.`;
       reject(isTaken ? new StartupError(sentence, { cause }) : cause);

@@ -51,7 +51,7 @@ async function introduce(stack: Stack, prepared: PreparedMachine, settings: Reso
   for (const line of settingsTable(await readNodeSettings(process.env))) console.log(`  ${line}`);
   console.log("\nThis machine");
   for (const finding of stack.findings) console.log(`  ${formatFinding(finding)}`);
-  console.log(`  image: ${prepared.image}`);
+  for (const { name, image } of prepared.templates) console.log(`  image of ${name}: ${image}`);
   const demo = await runDemo({ url: stack.url, key: stack.apiKey });
   console.log("\nDemo: docs/demo/words.py counted docs/demo/gettysburg.txt in a sandbox\n");
   for (const line of demo.output.trimEnd().split("\n")) console.log(`  ${line}`);

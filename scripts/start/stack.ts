@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { parseEnvFile } from "#contract/envfile";
 import type { Ready } from "#contract/meta";
 import type { Finding } from "#host/preflight/finding";
-import { findManifest, loadManifests } from "#templates/manifest";
 import { StopError } from "#templates/stop";
 import { bootstrap } from "#worker/bootstrap";
 import { type Child, type ChildInput, startChild } from "./child.ts";
@@ -41,7 +40,7 @@ export type StackInput = {
 export async function startStack(input: StackInput): Promise<Stack> {
   const { dataDir, prepared } = input;
   const environment = { ...input.environment, SANDGATE_DATA_DIR: dataDir };
-  const { url, devEnvFile } = await bootstrap(environment, await templateRows(prepared));
+  const { url, devEnvFile } = await bootstrap(environment, templateRows(prepared));
   await writePrepared(dataDir, prepared);
   await mkdir(join(dataDir, "logs"), { recursive: true, mode: 0o700 });
   const program = programs(input);
@@ -86,26 +85,20 @@ export function programs(input: Omit<StackInput, "prepared">) {
   return { controlPlane, agentHost };
 }
 
-async function templateRows(prepared: PreparedMachine) {
-  const manifests = await loadManifests();
-  return manifests
-    .filter(({ name }) => name === "base")
-    .map(({ name, aliases, limits }) => {
-      return { name, aliases, digest: prepared.templateDigest, ...limits };
-    });
+function templateRows({ templates }: PreparedMachine) {
+  return templates.map(({ name, aliases, digest, limits }) => ({ name, aliases, digest, ...limits }));
 }
 
-async function writePrepared(dataDir: string, prepared: PreparedMachine): Promise<void> {
-  const { readyCommand } = findManifest(await loadManifests(), "base");
+async function writePrepared(dataDir: string, { sandboxdPath, templates }: PreparedMachine): Promise<void> {
   const path = join(dataDir, "host", "prepared.json");
-  const template = {
-    name: "base",
-    digest: prepared.templateDigest,
-    image: prepared.image,
+  const served = templates.map(({ name, digest, image, startCommand, readyCommand }) => ({
+    name,
+    digest,
+    image,
+    ...(startCommand !== null && { startCommand }),
     ...(readyCommand !== null && { readyCommand }),
-  };
-  const facts = { sandboxdPath: prepared.sandboxdPath, templates: [template] };
-  await writeFile(`${path}.new`, JSON.stringify(facts), { mode: 0o600 });
+  }));
+  await writeFile(`${path}.new`, JSON.stringify({ sandboxdPath, templates: served }), { mode: 0o600 });
   await rename(`${path}.new`, path);
 }
 

@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
 import type { Resolved } from "#contract/settings";
 import { createEngine, type Engine } from "#host/engine/request";
-import type { TemplateImage } from "#templates/build";
+import { findManifest, type LoadedManifest, loadManifests } from "#templates/manifest";
 import type { Report } from "#templates/runner";
 import { type DaemonPaths, usualDaemon } from "./daemon.ts";
 import { ensureEngine, type MachineEngine } from "./engine.ts";
-import { ensureBaseImage } from "./image.ts";
+import { ensureImage, type PreparedTemplate, preparedTemplate } from "./image.ts";
 import { ensureSharedMachine } from "./probe.ts";
 import { runStep } from "./progress.ts";
 import { createRunner } from "./runner.ts";
@@ -13,7 +13,7 @@ import { ensureSandboxd } from "./sandboxd.ts";
 
 type PrepareInput = {
   dataDir: string;
-  settings: Pick<Resolved, "DOCKER_HOST" | "SANDGATE_RUN_DIR">;
+  settings: Pick<Resolved, "DOCKER_HOST" | "SANDGATE_RUN_DIR" | "SANDGATE_TEMPLATES">;
   /** Gets plain lines where the display does not move. */
   report: Report;
   /** Shows the steps as lines that move; for terminals only. */
@@ -26,25 +26,32 @@ type PrepareInput = {
 /** A machine on which sandboxes can be made. */
 export type PreparedMachine = {
   engine: Pick<MachineEngine, "socketPath" | "startedByUs">;
-  image: string;
-  templateDigest: string;
+  /** `base` first. */
+  templates: [PreparedTemplate, ...PreparedTemplate[]];
   sandboxdPath: string;
 };
 
 /**
- * Prepares this machine: an engine that shares it, sandboxd and the `base` image. What is there is kept as it is, so
+ * Prepares this machine: an engine that shares it, sandboxd and the images of its templates. What is there is kept as it is, so
  * a second call takes a fraction of a second.
- * @throws StopError or EngineError with one sentence, or the signal's reason
+ * @throws StopError or EngineError with one sentence, such as for a template that is none, or the signal's reason
  */
 export async function prepareMachine(input: PrepareInput): Promise<PreparedMachine> {
+  const manifests = await loadManifests();
+  const base = findManifest(manifests, "base");
+  const others = input.settings.SANDGATE_TEMPLATES.map((name) => findManifest(manifests, name)).filter(
+    ({ name }) => name !== "base",
+  );
   const machineEngine = await engineStep(input);
   const engine = createEngine(machineEngine.dialPath);
   try {
     const sandboxdPath = await sandboxdStep(input);
     await probeStep(input, engine, sandboxdPath);
-    const { image, digest } = await imageStep(input, engine);
+    const templates: PreparedMachine["templates"] = [await imageStep(input, engine, base)];
+    // One after the other: each of them uses all of the machine.
+    for (const manifest of others) templates.push(await imageStep(input, engine, manifest));
     const { socketPath, startedByUs } = machineEngine;
-    return { engine: { socketPath, startedByUs }, image, templateDigest: digest, sandboxdPath };
+    return { engine: { socketPath, startedByUs }, templates, sandboxdPath };
   } finally {
     engine.close();
     await machineEngine.close();
@@ -82,12 +89,14 @@ function probeStep(input: PrepareInput, engine: Engine, sandboxdPath: string): P
   });
 }
 
-function imageStep(input: PrepareInput, engine: Engine): Promise<TemplateImage> {
-  return step(input, "Image of the template base", async (report) => {
+function imageStep(input: PrepareInput, engine: Engine, manifest: LoadedManifest): Promise<PreparedTemplate> {
+  return step(input, `Image of the template ${manifest.name}`, async (report) => {
     const { signal } = input;
     const runner = createRunner({ report, signal });
-    const value = await ensureBaseImage({ engine, dataDir: resolve(input.dataDir), runner, report, signal });
-    return { value, sentence: `Image ${value.image} ${value.built ? `built (${value.how})` : "up to date"}` };
+    const dataDir = resolve(input.dataDir);
+    const made = await ensureImage({ manifest, engine, dataDir, runner, report, signal });
+    const sentence = `Image ${made.image} ${made.built ? `built (${made.how})` : "up to date"}`;
+    return { value: preparedTemplate(manifest, made), sentence };
   });
 }
 

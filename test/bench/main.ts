@@ -21,8 +21,8 @@ async function measure(options: Options, signal: AbortSignal): Promise<Report> {
   const scale = scales[mode];
   const cleanups = new Cleanups();
   const work = async (): Promise<Report> => {
-    const { engine, image } = await machine();
-    const docker = new PlainDocker(engine.socketPath, image);
+    const { engine, templates } = await machine();
+    const docker = new PlainDocker(engine.socketPath, templates[0].image);
     cleanups.add(() => docker.close());
     await docker.sweep();
     const environment = environmentOf(await docker.version());

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { Problem } from "#contract/errors";
 import { ageCreates, expectBooksToAgree } from "../support/books.ts";
@@ -37,6 +38,7 @@ async function expectToBearIt(
   { take, giveBack }: { take(): void; giveBack(): void },
 ): Promise<void> {
   const { api } = stack;
+  const { pid } = stack.agentHost;
   const { id: kept } = await api.create();
   await expectBooksToAgree(stack, [kept]);
   const running = await api.stream(kept, { command: "echo up; while [ ! -e /tmp/go ]; do sleep 0.1; done" });
@@ -56,6 +58,9 @@ async function expectToBearIt(
     }
   }
   expect(refusals).toBeGreaterThan(0);
+  // All that the host does by itself comes round meanwhile, and must not end it.
+  await sleep(3_000);
+  expect(stack.agentHost.pid).toBe(pid);
   giveBack();
   await api.write(kept, "/tmp/go", "");
   expect((await collect(running.events)).last).toMatchObject({ event: "exit", json: { exitCode: 0 } });

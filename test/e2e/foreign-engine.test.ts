@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { ensureTemplateImage } from "#templates/build";
 import { createRunner } from "../../scripts/start/runner.ts";
 import { copyImage, type ForeignEngine, foreignEngine, neighborImage } from "../support/foreign-engine.ts";
-import { machine, scratchFolder } from "../support/machine.ts";
+import { baseImage } from "../support/image.ts";
+import { scratchFolder } from "../support/machine.ts";
 import { manifestOf } from "../support/manifest.ts";
 import { npmStart, type Start } from "../support/npm-start.ts";
 import { runInImage } from "../support/run-in-image.ts";
@@ -56,7 +57,7 @@ test("an image is built on somebody else's engine, and nothing is left there but
 }, 240_000);
 
 test("npm start works on the engine that DOCKER_HOST names, and what others run there stays as it is", async () => {
-  const { image } = await machine();
+  const image = await baseImage();
   await copyImage(image, engine, foreign.engine);
   const start = await startOn(foreign.dockerHost);
   await start.ready();

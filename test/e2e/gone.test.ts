@@ -9,7 +9,9 @@ import { configFrom } from "#worker/env";
 import { readNodeSettings } from "#worker/node-settings";
 import { findTenantByName } from "#worker/tenants/store";
 import { Api } from "../support/api.ts";
+import { attach } from "../support/attach.ts";
 import { containerOf, expectBooksToAgree, rowsOf } from "../support/books.ts";
+import { boxOf } from "../support/box.ts";
 import { expectProblem } from "../support/problem.ts";
 import { type TestStack, testStack } from "../support/stack.ts";
 import { removeContainer } from "../support/traces.ts";
@@ -52,10 +54,14 @@ describe("a key", () => {
     const key = await keyToRevoke();
     const api = new Api(stack.url, key.key);
     expect((await api.call("GET", "/v1/sandboxes")).status).toBe(200);
+    const box = await boxOf(stack.api);
+    const attached = await attach(api, box, (await api.start(box, { command: "sleep 300" })).id);
+    await attached.told("attached");
     await key.revoke();
     await expect
       .poll(async () => (await api.call("GET", "/v1/sandboxes")).status, { timeout: 10_000 })
       .toBe(401);
+    expect(await attached.closed).toEqual({ code: 4401, reason: "unauthenticated" });
     const never = new Api(stack.url, `e2b_${"0".repeat(40)}`);
     const calls = [
       ["POST", "/v1/sandboxes", {}],

@@ -2,7 +2,7 @@ import { eventStreamType, execIdHeader } from "#contract/events";
 import { ExecRequest } from "#contract/exec";
 import { EntriesQuery } from "#contract/files";
 import { HostCreate, HostPatch } from "#contract/host";
-import { ExecId, HostId, newExecId, SandboxId, TenantId } from "#contract/ids";
+import { ExecId, HostId, newExecId, newKeyId, SandboxId, TenantId } from "#contract/ids";
 import { portCaller, portHeader } from "#contract/ports";
 import {
   ProcessName,
@@ -213,6 +213,8 @@ async function routeProcesses(behind: SandboxProvider, place: Place, asked: Aske
     case "POST /signal":
       await behind.signalProcess(place, name, SignalRequest.parse(json()), call);
       return done();
+    case "GET /attach":
+      return behind.attachProcess(place, name, { after: 0, handshake: {}, keyId: newKeyId() }, call);
     case "GET /events": {
       const after = Number(url.searchParams.get("after"));
       return eventsAnswer(await behind.followProcess(place, name, after, call));

@@ -1,3 +1,4 @@
+import { PassThrough } from "node:stream";
 import type { ExecRequest, ExecResult } from "#contract/exec";
 import type { EntriesQuery } from "#contract/files";
 import type { HostCreate, HostPatch, LiveSandbox, SandboxEnd } from "#contract/host";
@@ -14,6 +15,7 @@ import { absolutePath } from "#contract/text";
 import type { WatchQuery } from "#contract/watch";
 import { AppError, sandboxNotFound } from "#worker/errors";
 import { allOf } from "#worker/middleware/body";
+import { upgradedResponse } from "#worker/node-fetch";
 import type {
   ArchiveWish,
   FileBody,
@@ -147,6 +149,14 @@ export class FakeProvider implements SandboxProvider {
 
   writeInput(place: Place, name: ProcessName, { bytes, isLast }: ProcessInput) {
     return this.run("writeInput", async () => this.find(place).processes.find(name).write(bytes, isLast));
+  }
+
+  attachProcess(place: Place, name: ProcessName) {
+    return this.run("attachProcess", async () => {
+      if (this.find(place).processes.find(name).shown.kind === "session")
+        throw new AppError("process_not_found", "A session has no output of its own.");
+      return upgradedResponse(new Headers(), { socket: new PassThrough(), head: Buffer.alloc(0) });
+    });
   }
 
   createSession(place: Place, request: SessionRequest) {

@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { api } from "#contract/api";
+import { Plan } from "#contract/plan";
 import { NewTenant, PlanList, Tenant, TenantPage } from "#contract/tenant";
 import { type Harness, harness, problemOf } from "#test/support/harness";
+import { authenticate } from "#worker/auth/authenticate";
 import { runSweep } from "#worker/jobs";
+import { removeTenants } from "#worker/tenants/remove";
 
 let h: Harness;
 beforeEach(async () => {
@@ -64,7 +67,30 @@ describe("a new tenant", () => {
   });
 });
 
+test("two requests at once with one key make one tenant, whatever they call it", async () => {
+  const send = (name: string) => admin("POST", "/tenants", { name }, { "idempotency-key": "two" });
+  const answers = await Promise.all([send("one"), send("other")]);
+  expect(answers.map(({ status }) => status).sort()).toEqual([201, 422]);
+  expect(await rowsOf("SELECT 1 FROM tenants WHERE name IN ('one', 'other')")).toHaveLength(1);
+});
+
 describe("changing a tenant", () => {
+  test("or its plan holds at once where it was done, for a key that is in the cache", async () => {
+    const { id, apiKey } = await open();
+    const burst = async () => {
+      const ctx = { requestId: "req_test", background: h.deps.background, note: () => undefined };
+      return (await authenticate(h.deps, ctx, new Headers({ "x-api-key": apiKey }))).limits.burst;
+    };
+    expect(await burst()).toBe(40);
+    await admin("PATCH", `/tenants/${id}`, { limits: { burst: 7 } });
+    expect(await burst()).toBe(7);
+    await admin("PATCH", `/tenants/${id}`, { limits: { burst: null } });
+    const { name: _name, ...free } = Plan.parse(await (await admin("GET", "/plans/free")).json());
+    expect(await burst()).toBe(40);
+    await admin("PUT", "/plans/free", { ...free, limits: { ...free.limits, burst: 41 } });
+    expect(await burst()).toBe(41);
+  });
+
   test("adds overrides, drops those that are null, and leaves the rest", async () => {
     const { id } = await open({ limits: { burst: 5, concurrentSandboxes: 2 } });
     const patched = await admin("PATCH", `/tenants/${id}`, {
@@ -205,7 +231,6 @@ describe("a deleted tenant", () => {
     await h.create({}, apiKey);
     await admin("DELETE", `/tenants/${id}`);
     h.clock.advance(graceMs);
-    const { removeTenants } = await import("#worker/tenants/remove");
     expect(await removeTenants(h.deps)).toBe(0);
     expect(await leftOf(id)).toMatchObject({ sandboxes: 1, reservations: 1 });
   });

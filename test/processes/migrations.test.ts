@@ -23,6 +23,35 @@ test("migrations are applied once by two processes at once", async () => {
   expect(applied.flat().sort()).toEqual((await readMigrations()).map((migration) => migration.name));
 }, 30_000);
 
+/** Everything there is in a database: its tables, indexes and views, and every row. */
+async function dumpOf(client: Awaited<ReturnType<typeof openNodeClient>>): Promise<unknown> {
+  const { rows: things } = await client.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY name");
+  const tables = things.filter(({ type }) => type === "table");
+  const rows = [];
+  for (const { name } of tables) rows.push((await client.execute(`SELECT * FROM ${name}`)).rows);
+  return JSON.parse(JSON.stringify([things, rows]));
+}
+
+test("F28: our migrations applied again change no table and no row, and an upgrade keeps what tenants have", async () => {
+  const client = await openNodeClient(url);
+  const all = await readMigrations();
+  await migrate(client, all.slice(0, 7), 0);
+  await client.execute(
+    "INSERT INTO tenants (id, name, max_sandboxes, created_at_ms) VALUES ('ten_00000000000000000000', 'old', 7, 1)",
+  );
+  await client.execute(`INSERT INTO keys (id, tenant_id, hash, prefix, name, scopes, created_at_ms)
+    VALUES ('key_00000000000000000000', 'ten_00000000000000000000', '${"0".repeat(64)}', 'p', 'k', '["exec"]', 1)`);
+  expect(await migrate(client, all, 1)).toEqual(all.slice(7).map(({ name }) => name));
+  const { rows } = await client.execute(
+    "SELECT plan, json_extract(limits, '$.concurrentSandboxes') AS n FROM tenant_plans",
+  );
+  expect(rows).toEqual([{ plan: "scale", n: 7 }]);
+  const before = await dumpOf(client);
+  expect(await migrate(client, all, 2)).toEqual([]);
+  expect(await dumpOf(client)).toEqual(before);
+  client.close();
+});
+
 test("a migration that was changed after it was applied is refused", async () => {
   const client = await openNodeClient(url);
   const first = { name: "0001_a.sql", sql: "CREATE TABLE a (x INTEGER) STRICT;\n" };
@@ -33,7 +62,7 @@ test("a migration that was changed after it was applied is refused", async () =>
   client.close();
 });
 
-test("a database that a newer version has migrated is refused, and nothing is applied to it", async () => {
+test("F28: a database that a newer version has migrated is refused, and nothing is applied to it", async () => {
   const client = await openNodeClient(url);
   const [first, second, newer] = ["0001_a", "0002_b", "0003_c"].map((name) => ({
     name: `${name}.sql`,

@@ -2,5 +2,5 @@ import { machine } from "./machine.ts";
 
 /** The image that suites start sandboxes from: the `base` template, built where it is not there yet. */
 export async function baseImage(): Promise<string> {
-  return (await machine()).image;
+  return (await machine()).templates[0].image;
 }

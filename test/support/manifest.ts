@@ -9,6 +9,7 @@ export function manifestOf(change: Partial<Template> = {}): Template {
     from: "debian:bookworm-slim",
     packages: ["git", "curl"],
     files: [{ source: "files/motd", path: "/etc/motd", mode: "0644" }],
+    programs: [],
     steps: ["echo 'it is' > /etc/ready # and stays"],
     user: "user",
     profile: "strict",

@@ -1,5 +1,6 @@
+import { afterEach } from "vitest";
 import type { HostCreate } from "#contract/host";
-import type { UsageEvent } from "#contract/usage";
+import { noQuantities, type Quantities, quantityNames, type UsageEvent } from "#contract/usage";
 import type { Lease } from "#host/leases/store";
 import { endSandbox } from "#host/sandboxes/end";
 import { FakeRuntime } from "../fakes/runtime.ts";
@@ -75,4 +76,24 @@ export function meteredMachine({ startMs = Date.UTC(2030, 0, 1, 10, 10), outboxM
       }
     },
   };
+}
+
+/** Machines for the tests of one file, each gone when its test is over. */
+export function machinesOfThisFile() {
+  const machines: ReturnType<typeof meteredMachine>[] = [];
+  afterEach(async () => {
+    for (const each of machines.splice(0)) await each.dispose();
+  });
+  return (options: Options = {}) => {
+    const made = meteredMachine(options);
+    machines.push(made);
+    return made;
+  };
+}
+
+/** What some events say together. */
+export function sumOf(events: readonly UsageEvent[]): Quantities {
+  const sum = { ...noQuantities };
+  for (const { quantities } of events) for (const name of quantityNames) sum[name] += quantities[name];
+  return sum;
 }

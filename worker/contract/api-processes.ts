@@ -104,6 +104,18 @@ export const processRows = {
     errors: [...onProcess, "too_many_streams"],
     example: { query: { after: "0" } },
   },
+  attachProcess: {
+    method: "get",
+    isWebSocket: true,
+    path: `${process}/attach`,
+    summary: "Open a WebSocket to a process: its output, its input and its terminal",
+    scope: "exec",
+    tokens: 1,
+    query: FollowQuery,
+    status: 101,
+    errors: [...onProcess, "too_many_streams", "too_many_connections"],
+    example: { query: { after: "0" } },
+  },
   writeInput: {
     method: "post",
     path: `${process}/stdin`,

@@ -52,6 +52,8 @@ export type ApiRow = {
   isForKeysOnly?: true;
   /** Any method, query, headers and body are passed on, and the answer is whatever comes back; a WebSocket too. */
   isProxy?: true;
+  /** A GET that becomes a WebSocket; its key may come as a subprotocol. */
+  isWebSocket?: true;
   status: number;
   /** The answer in place of `status` while what was made has not ended. */
   pendingStatus?: number;

@@ -12,6 +12,12 @@ export const keepAliveComment = ": keep-alive\n\n";
  */
 const lineEndsOfOthers = /[\u007f-\u009f\u2028\u2029\ufeff]/g;
 
+/** What `eventFrame` was given. */
+export function parseEventFrame(frame: string): { event: string; data: unknown; id?: number } {
+  const [, event = "", , id, data = "null"] = /^event: (.*)\n(id: (.*)\n)?data: (.*)\n\n$/.exec(frame) ?? [];
+  return { event, data: JSON.parse(data), ...(id !== undefined && { id: Number(id) }) };
+}
+
 /** One frame. JSON has no raw line end and no control character, so nothing in `data` can end the frame. */
 export function eventFrame(event: string, data: unknown, id?: number): string {
   const json = JSON.stringify(data).replace(

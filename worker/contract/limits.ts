@@ -79,6 +79,17 @@ export const limits = {
   /** Connections to ports of all sandboxes of a host; a sandbox has 128 of its own. */
   portConnectionsHostMax: 2_048,
 
+  /** WebSockets to processes: how often a client is asked whether it is there; it is cut at the next time if it is not. */
+  attachPingMs: 15_000,
+  /** Input that a process has not read; past this its client is held up. */
+  attachInputWaitingBytes: 1024 * 1024,
+  attachCommandMaxBytes: 1024,
+  /** So many commands are taken in a window; who sends more is held up until the next. */
+  attachCommandsPerWindow: 64,
+  attachWindowMs: 100,
+  /** Sizes that come within this time are one. */
+  attachResizeMs: 20,
+
   /** Sandboxes of one batch, and how many of them are asked for at a time. */
   batchMax: 100,
   batchParallelMax: 16,

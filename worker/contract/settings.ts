@@ -49,6 +49,14 @@ export const settings = {
     ...setting(text, "", "secret that signs requests to the host; empty = made at first start"),
     secret: true,
   },
+  SANDGATE_TEMPLATES: setting(
+    z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]*(,[a-z0-9][a-z0-9-]*)*$/, "must be names of templates, with commas between")
+      .transform((names) => [...new Set(["base", ...names.split(",")])]),
+    "base",
+    "templates that this machine prepares and serves, with commas between; `base` is always one of them",
+  ),
   SANDGATE_DEFAULT_CPU: setting(decimal(0.25, 64), "1", "cores of a sandbox that asks for none"),
   SANDGATE_DEFAULT_MEMORY_MIB: setting(
     integer(128, 1048576),

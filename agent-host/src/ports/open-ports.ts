@@ -7,11 +7,15 @@ import type { Live } from "../sandboxes/registry.ts";
 export type OpenPort = {
   /** Bytes have passed, in whatever direction: neither it nor its sandbox is idle. */
   touch(): void;
+  /** Its client is there, though nothing moves: it is not idle. */
+  keep(): void;
   lastByteAtMs(): number;
   /** It has ended; the same as many times as one likes. */
   remove(): void;
 };
-type Entry = { keyId: KeyId | null; lastByteAtMs: number; close: () => void };
+/** Why a connection is cut that neither of its ends has closed. */
+export type CutReason = "keyRefused" | "idle" | "stopping";
+type Entry = { keyId: KeyId | null; lastByteAtMs: number; close: (why: CutReason) => void };
 
 /** What a heartbeat can name. */
 const keysPerBeatMax = 1_000;
@@ -32,7 +36,7 @@ export class OpenPorts {
   }
 
   /** @throws HostError `too_many_connections` */
-  add(live: Live, keyId: KeyId | null, close: () => void): OpenPort {
+  add(live: Live, keyId: KeyId | null, close: Entry["close"]): OpenPort {
     if (this.#entries.size >= this.#max) throw tooManyConnections();
     const entry: Entry = { keyId, lastByteAtMs: this.#now(), close };
     this.#entries.add(entry);
@@ -40,6 +44,9 @@ export class OpenPorts {
       touch: () => {
         entry.lastByteAtMs = this.#now();
         live.lastActiveAtMs = entry.lastByteAtMs;
+      },
+      keep: () => {
+        entry.lastByteAtMs = this.#now();
       },
       lastByteAtMs: () => entry.lastByteAtMs,
       remove: () => void this.#entries.delete(entry),
@@ -53,23 +60,23 @@ export class OpenPorts {
   }
 
   closeOf(refused: readonly KeyId[]): void {
-    this.#closeWhere(({ keyId }) => keyId !== null && refused.includes(keyId));
+    this.#closeWhere("keyRefused", ({ keyId }) => keyId !== null && refused.includes(keyId));
   }
 
   /** What carries nothing for long is held open by somebody who has forgotten it. */
   closeIdle(): void {
     const nowMs = this.#now();
-    this.#closeWhere(({ lastByteAtMs }) => nowMs - lastByteAtMs >= limits.portIdleMs);
+    this.#closeWhere("idle", ({ lastByteAtMs }) => nowMs - lastByteAtMs >= limits.portIdleMs);
   }
 
   closeAll(): void {
-    this.#closeWhere(() => true);
+    this.#closeWhere("stopping", () => true);
   }
 
-  #closeWhere(claim: (entry: Entry) => boolean): void {
+  #closeWhere(why: CutReason, claim: (entry: Entry) => boolean): void {
     for (const entry of [...this.#entries].filter(claim)) {
       this.#entries.delete(entry);
-      entry.close();
+      entry.close(why);
     }
   }
 }

@@ -53,8 +53,8 @@ export async function tunnel(
   }
 }
 
-/** @throws HostError `invalid_request` for what is no WebSocket handshake */
-function handshakeHeaders({ headers }: IncomingMessage): Record<string, string> {
+/** What a handshake asks for. @throws HostError `invalid_request` for what is none */
+export function handshakeHeaders({ headers }: IncomingMessage): Record<string, string> {
   const key = headers["sec-websocket-key"] ?? "";
   const isHandshake = headers.upgrade?.toLowerCase() === "websocket" && /^[A-Za-z0-9+/]{22}==$/.test(key);
   if (!isHandshake || headers["sec-websocket-version"] !== "13")

@@ -1,6 +1,6 @@
 import { limits } from "#contract/limits";
 import type { Process, ProcessRequest } from "#contract/process";
-import { type ExecStreamDeps, startExecStream } from "../sandboxes/exec-stream.ts";
+import { type ExecStreamDeps, type StreamOptions, startExecStream } from "../sandboxes/exec-stream.ts";
 import type { Live } from "../sandboxes/registry.ts";
 import { requireGeneration } from "./signal.ts";
 import { shownProcess } from "./table.ts";
@@ -13,12 +13,12 @@ export async function startProcess(
   deps: ExecStreamDeps,
   live: Live,
   { tag, stdin, ...request }: ProcessRequest,
-  requestId: string,
+  options: Pick<StreamOptions, "requestId" | "isPassive">,
 ): Promise<Process> {
   if (request.pty) requireGeneration(live, 2);
   const command = { ...request, ...(stdin && { stdin: true as const }) };
   const { record } = await startExecStream(deps, live, command, {
-    requestId,
+    ...options,
     kind: "process",
     tag,
     keptMs: limits.processKeptMs,

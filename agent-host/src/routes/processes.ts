@@ -26,7 +26,7 @@ import type { SignedEnv } from "./signed.ts";
 export function processRoutes<E extends SignedEnv>(app: Hono<E>, deps: ExecStreamDeps, find: Find<E>): void {
   app.post("/:id/processes", async (c) => {
     const request = parseBody(ProcessRequest, c.get("body"));
-    return c.json(await startProcess(deps, find(c), request, requestIdOf(c)), 201);
+    return c.json(await startProcess(deps, find(c), request, { requestId: requestIdOf(c) }), 201);
   });
   app.get("/:id/processes", (c) => c.json({ items: processesOf(find(c)).all().map(shownProcess) }));
   app.get("/:id/processes/:processId", (c) =>

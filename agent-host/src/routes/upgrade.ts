@@ -4,16 +4,18 @@ import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
 import { portHeader } from "#contract/ports";
 import { requestIdHeader, signatureHeader, unsignedPayload } from "#contract/signature";
+import { attachAddress, isAttachPath } from "../attachments/address.ts";
+import { type AttachmentDeps, attachToProcess } from "../attachments/attach.ts";
 import { HostError } from "../errors.ts";
 import { keyIdIn, portAddress } from "../ports/address.ts";
 import { admit } from "../ports/admit.ts";
 import { answer } from "../ports/exchange.ts";
-import { type Refusal, tunnel } from "../ports/tunnel.ts";
+import { type Refusal, tunnel, type UpgradingClient } from "../ports/tunnel.ts";
 import { problemOf } from "../problem.ts";
 import type { PortRouteDeps } from "./ports.ts";
 import { assertSigned, type SignedDeps } from "./signed.ts";
 
-export type UpgradeDeps = PortRouteDeps & SignedDeps & { log: Logger };
+export type UpgradeDeps = PortRouteDeps & SignedDeps & AttachmentDeps & { log: Logger };
 
 /** Serves the requests that ask for another protocol, which Node gives out without an answer to write to. */
 export function upgradeListener(deps: UpgradeDeps) {
@@ -34,10 +36,7 @@ export function upgradeListener(deps: UpgradeDeps) {
   };
 }
 
-async function upgrade(
-  deps: UpgradeDeps,
-  client: { incoming: IncomingMessage; socket: Duplex; head: Buffer },
-): Promise<void> {
+async function upgrade(deps: UpgradeDeps, client: UpgradingClient): Promise<void> {
   const { incoming } = client;
   const url = new URL(incoming.url ?? "/", "http://host");
   // Bytes will follow that nobody signs, so this goes where a streamed body may go.
@@ -50,6 +49,7 @@ async function upgrade(
     body: undefined,
     remoteAddress: incoming.socket.remoteAddress,
   });
+  if (isAttachPath(url.pathname)) return attach(deps, url, client);
   const { sandboxId, port, target } = portAddress(url, header(incoming, signatureHeader.sandbox));
   const live = admit(deps.registry, sandboxId, header(incoming, signatureHeader.tenant));
   const headers = Object.entries(incoming.headers).map(([name, value]) => [name, String(value)] as const);
@@ -59,6 +59,17 @@ async function upgrade(
   const requestId = header(incoming, requestIdHeader);
   deps.log.info({ event: "tunnel", requestId, sandboxId, isOpen: refusal === null });
   if (refusal) await refuse(client, refusal, port);
+}
+
+/** @throws HostError as long as nothing has been answered */
+function attach(deps: UpgradeDeps, url: URL, client: UpgradingClient): void {
+  const { incoming } = client;
+  const { sandboxId, name, after } = attachAddress(url, header(incoming, signatureHeader.sandbox));
+  const live = deps.registry.find(sandboxId, header(incoming, signatureHeader.tenant));
+  const keyId = keyIdIn(incoming.headers[portHeader.keyId]?.toString());
+  const requestId = header(incoming, requestIdHeader);
+  attachToProcess(deps, live, { name, after, keyId, requestId }, client);
+  deps.log.info({ event: "attach", requestId, sandboxId });
 }
 
 async function refuse(

@@ -25,6 +25,8 @@ export type CreateDeps = EndDeps & {
   /** How long a create may wait for a member; all tries end before the control plane gives it up. */
   waitMs: number;
   disk: DiskRoom;
+  /** What is done in a sandbox before its tenant hears of it; its failure is that of the handing out. */
+  onHandedOut?: (live: Live) => Promise<void>;
   meter: Pick<UsageMeter, "begin" | "hasRoom"> & EndDeps["meter"];
 };
 
@@ -172,6 +174,7 @@ async function lease(deps: CreateDeps, { record, member, key, env }: Claimed): P
     await fitDisk(deps, member, record);
     const { sandboxId, generation } = record;
     await member.connection.configure({ sandboxId, generation, key, env: { ...baseEnv, ...env } });
+    await deps.onHandedOut?.(live);
   } catch (cause) {
     const isEndedByOthers = live.ending !== undefined;
     await endSandbox(deps, live, "crashed", { isReported: false });

@@ -22,6 +22,8 @@ export const ExecNotes = z.object({
   maxOutputBytes: z.int().nonnegative().optional(),
   /** It is killed when its reader goes. */
   isTied: z.boolean().optional(),
+  /** Its running alone does not keep its sandbox from being idle. */
+  isPassive: z.boolean().optional(),
   /** All of its input came with the request. */
   hasFixedInput: z.boolean().optional(),
   keptMs: z.int().positive().max(limits.processKeptMs),

@@ -21,6 +21,8 @@ export type StreamOptions = {
   kind: ProcessRecord["kind"];
   tag?: string | undefined;
   isCanceledOnDisconnect?: boolean;
+  /** Its running alone does not keep the sandbox from being idle. */
+  isPassive?: boolean;
   /** How long what it printed is kept after its end. */
   keptMs?: number;
 };
@@ -63,7 +65,7 @@ export async function startExecStream(
 
 function notesOf(
   { command, pty, stdin, timeoutMs, outputEncoding, maxOutputBytes }: Command,
-  { kind, tag, isCanceledOnDisconnect, keptMs, requestId }: StreamOptions,
+  { kind, tag, isCanceledOnDisconnect, isPassive, keptMs, requestId }: StreamOptions,
   at: Pick<ExecNotes, "startedAtMs" | "oomKills">,
 ): ExecNotes {
   return {
@@ -75,6 +77,7 @@ function notesOf(
     outputEncoding,
     maxOutputBytes,
     ...(isCanceledOnDisconnect && { isTied: true }),
+    ...(isPassive && { isPassive: true }),
     ...(typeof stdin === "string" && { hasFixedInput: true }),
     keptMs: keptMs ?? limits.execStreamKeptMs,
     requestId,
@@ -120,7 +123,8 @@ export function followExec(
 ): Promise<ProcessEnd> {
   const wasOom = oomWatch(deps.runtime, live, notes.oomKills);
   const leftMs = notes.timeoutMs && Math.max(0, notes.startedAtMs + notes.timeoutMs - deps.now());
-  const over = whileActive(live, deps.now, () => settled(handle, output, leftMs)).then(
+  const settle = () => settled(handle, output, leftMs);
+  const over = (notes.isPassive ? settle() : whileActive(live, deps.now, settle)).then(
     (exit) => {
       const outcome = outcomeOf(exit, output.finish(), wasOom(exit));
       deps.onExecEnd(outcome);

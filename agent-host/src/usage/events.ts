@@ -15,7 +15,7 @@ export function eventsUpTo(lease: Lease, from: MeterState, to: Point, marks: Mar
       sequence: state.sequence + 1,
       point,
       isFinal: isLast && marks.isFinal,
-      isWarned: state.isWarned || (isLast && marks.isBudgetWarning === true),
+      warnedCapMicros: (isLast && marks.isBudgetWarning && lease.budget?.capMicros) || state.warnedCapMicros,
     };
     const event = {
       sandboxId,

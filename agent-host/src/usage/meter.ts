@@ -23,7 +23,7 @@ export type MeterDeps = {
 };
 
 type MeteredLease = Lease & { meter: MeterStart };
-const fresh: MeterState = { sequence: 0, point: start, isFinal: false, isWarned: false };
+const fresh: MeterState = { sequence: 0, point: start, isFinal: false, warnedCapMicros: 0 };
 
 /**
  * Measures what each lease uses: time by a clock that never jumps, processor time by the kernel's counter. The wall
@@ -33,8 +33,8 @@ export class UsageMeter {
   readonly #deps: MeterDeps;
   /** The latest reading of each control group, since its lease began. */
   readonly #cpuMicros = new Map<string, number>();
-  /** Told that their budget is all but spent, also while the disk takes no note of it. */
-  readonly #warned = new Set<string>();
+  /** The caps that were told of, also while the disk takes no note of it. */
+  readonly #warnedMicros = new Map<string, number>();
   /** Ends that the disk had no room for. */
   readonly #unwritten = new Map<string, Metered[]>();
 
@@ -94,7 +94,7 @@ export class UsageMeter {
   forget(lease: Pick<Lease, "sandboxId" | "generation">): void {
     const key = keyOf(lease);
     this.#cpuMicros.delete(key);
-    this.#warned.delete(key);
+    this.#warnedMicros.delete(key);
     this.#deps.outbox.forget(key);
   }
 
@@ -124,10 +124,17 @@ export class UsageMeter {
     if (!isDue && !lease.budget) return;
     this.read(live);
     const verdict = lease.budget ? this.#verdictOn(lease, lease.budget, state, elapsedMs) : "go";
-    const isWarning = verdict === "warn" && !state.isWarned && !this.#warned.has(keyOf(lease));
-    if (isWarning) this.#warned.add(keyOf(lease));
+    const isWarning = verdict === "warn" && this.#isNewWarning(lease, state);
     if (isDue || isWarning) this.#close(lease, state, { elapsedMs, isWarning });
     if (verdict === "end" || isWarning) this.#deps.onBudget(live, verdict === "end" ? "end" : "warn");
+  }
+
+  #isNewWarning(lease: MeteredLease, state: MeterState): boolean {
+    const key = keyOf(lease);
+    const capMicros = lease.budget?.capMicros ?? 0;
+    const isNew = capMicros > Math.max(state.warnedCapMicros, this.#warnedMicros.get(key) ?? 0);
+    if (isNew) this.#warnedMicros.set(key, capMicros);
+    return isNew;
   }
 
   #verdictOn(lease: MeteredLease, budget: SandboxBudget, state: MeterState, elapsedMs: number) {

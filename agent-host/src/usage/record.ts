@@ -11,8 +11,8 @@ export const MeterState = z.strictObject({
   /** Its end. */
   point: Point,
   isFinal: z.boolean(),
-  /** Its programs know that its budget is all but spent. */
-  isWarned: z.boolean(),
+  /** The cap that its programs know to be all but spent; a higher one is told of again. 0 = none. */
+  warnedCapMicros: whole,
 });
 export type MeterState = z.infer<typeof MeterState>;
 

@@ -1,11 +1,9 @@
-import { join } from "node:path";
 import { newTenantId } from "#contract/ids";
 import type { RateClass } from "#contract/rate";
 import type { Draw } from "#worker/ratelimit/limiter";
-import { type Child, startChild } from "../../../scripts/start/child.ts";
 import { type Asked, type LimiterObjects, limiterObjects, type Told } from "../../support/limiter-objects.ts";
-import { scratchFolder } from "../../support/machine.ts";
 import type { Targets } from "../baselines/api-process.ts";
+import { startProgram } from "../baselines/program.ts";
 import { repeat, summarize, timed } from "../figures/measure.ts";
 import type { Outcome, Row } from "../figures/row.ts";
 import { BenchClient } from "../load/client.ts";
@@ -25,19 +23,8 @@ export async function limitsCase({ bench }: Stage): Promise<Outcome> {
 }
 
 async function nodeRows({ cleanups, scale }: Bench): Promise<Row[]> {
-  const folder = scratchFolder();
-  let starting: Promise<Child> | undefined;
-  cleanups.add(async () => {
-    await (await starting?.catch(() => undefined))?.stop();
-    folder.dispose();
-  });
-  starting = startChild({
-    name: "The API without a host",
-    entry: "test/bench/baselines/api-process.ts",
-    environment: process.env,
-    logPath: join(folder.path, "api.log"),
-  });
-  const url = new URL(String((await (await starting).ready).url));
+  const entry = "test/bench/baselines/api-process.ts";
+  const url = new URL(await startProgram(cleanups, "The API without a host", entry));
   const targets = JSON.parse(decodeURIComponent(url.hash.slice(1))) as Targets;
   const client = new BenchClient(url.origin, targets.key);
   cleanups.add(async () => client.close());

@@ -21,9 +21,9 @@ const log = pino({ level: "info" }, { write: (line: string) => void lines.push(l
 const brought = new Set<string>();
 
 beforeAll(async () => {
-  const { engine: found, image } = await machine();
+  const { engine: found, templates } = await machine();
   engine = createEngine(found.socketPath);
-  baseImage = image;
+  baseImage = templates[0].image;
   registry = await testRegistry(randomBytes(8).toString("hex"), credentials);
 });
 afterAll(async () => {

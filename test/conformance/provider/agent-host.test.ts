@@ -29,7 +29,7 @@ providerConformance("the agent-host with Docker", async () => {
     },
     prepared: {
       sandboxdPath: prepared.sandboxdPath,
-      templates: [{ name: "base", digest: prepared.templateDigest, image: prepared.image }],
+      templates: prepared.templates.map(({ name, digest, image }) => ({ name, digest, image })),
     },
   };
   const host = await runHost(config, engine, pino({ level: "silent" }), AbortSignal.abort());

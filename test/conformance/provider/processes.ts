@@ -1,10 +1,15 @@
 import { expect, test } from "vitest";
-import { newExecId, newTenantId } from "#contract/ids";
+import { newExecId, newKeyId, newTenantId } from "#contract/ids";
 import type { ProcessRequest } from "#contract/process";
 import { toBytes } from "#worker/bytes";
+import { webSocketOf } from "#worker/node-fetch";
+import { nodePassage } from "#worker/node-passage";
 import type { Place, SandboxProvider } from "#worker/providers/provider";
 import { collect, eventsOf } from "../../support/events.ts";
 
+const handshake = nodePassage.handshake(
+  new Headers({ "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version": "13" }),
+);
 const call = { requestId: "req_conformance00000000", deadlineMs: 20_000 };
 
 /** What every provider promises about processes that nobody waits for. */
@@ -78,6 +83,20 @@ export function processPromises(
       const plain = await start(place, { command: "sleep 300" });
       const refused = provider().resizeProcess(place, plain.id, { cols: 1, rows: 1 }, call);
       expect(await codeOf(refused)).toBe("not_a_terminal");
+    }));
+
+  test("a WebSocket is opened to what has output, and to nothing else", () =>
+    withSandbox(async (place) => {
+      const { id } = await start(place, { command: "sleep 300" });
+      const attach = (where: Place, name: string) =>
+        provider().attachProcess(where, name as never, { after: 0, handshake, keyId: newKeyId() }, call);
+      const opened = await attach(place, id);
+      expect(opened.status).toBe(101);
+      webSocketOf(opened)?.socket.destroy();
+      const session = await provider().createSession(place, {}, call);
+      for (const name of [newExecId(), "1", session.id])
+        expect(await codeOf(attach(place, name))).toBe("process_not_found");
+      expect(await codeOf(attach({ ...place, tenantId: newTenantId() }, id))).toBe("sandbox_not_found");
     }));
 
   test("a session runs one command after the other, until one of them ends it", () =>

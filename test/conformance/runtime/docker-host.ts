@@ -19,7 +19,8 @@ type Options = {
 
 /** What of a host touches this machine, under an id and a folder of its own. */
 export async function dockerHost({ memberMiB = 64, maxMiB = 10_000 }: Options = {}) {
-  const { engine: found, image, templateDigest, sandboxdPath } = await machine();
+  const { engine: found, templates, sandboxdPath } = await machine();
+  const [{ name, digest, image }] = templates;
   const scratch = scratchFolder();
   const engine = createEngine(found.socketPath);
   const hostId = newHostId();
@@ -42,7 +43,7 @@ export async function dockerHost({ memberMiB = 64, maxMiB = 10_000 }: Options = 
     disks,
     folder: scratch.path,
     mountRoot: workspaceRootOf(hostId),
-    template: { name: "base", digest: templateDigest, image },
+    template: { name, digest, image },
     images: () => readdirSync(images),
     again: () => live("loop").runtime,
     restarted: (driver: WorkspaceDriver = "loop") => live(driver).runtime,

@@ -16,9 +16,9 @@ export function dataPlaneSuite(stack: () => TestStack, api: () => Api): void {
     const { execId, events, response } = await api().stream(id, { command });
     expect(response.headers.get("content-type")).toBe("text/event-stream");
     const startedAtMs = performance.now();
-    expect((await events.next()).value).toMatchObject({ id: "1", event: "stdout" });
+    expect((await events.next()).value).toMatchObject({ id: "4", event: "stdout" });
     expect(performance.now() - startedAtMs).toBeLessThan(400);
-    const { stdout, last } = await collect((await api().follow(id, execId, 1)).events);
+    const { stdout, last } = await collect((await api().follow(id, execId, 4)).events);
     expect([stdout.toString(), last.event]).toEqual(["two\nthree\n", "exit"]);
   });
 

@@ -8,6 +8,7 @@ import { type Resource, resourceOf } from "#contract/resources";
 import type { Api } from "../../support/api.ts";
 import { collect } from "../../support/events.ts";
 import { withParams } from "../../support/rows.ts";
+import { mustOpen } from "../../support/websocket.ts";
 
 type Thing = {
   id: string;
@@ -111,6 +112,7 @@ const emptyArchive = new Uint8Array(10_240);
 
 async function expectExample(api: Api, row: ApiRow, path: string): Promise<void> {
   const query = new URLSearchParams(row.example?.query).toString();
+  if (row.isWebSocket) return expectUpgrade(api, query === "" ? path : `${path}?${query}`);
   const bytes = row.path.endsWith("/archive") ? emptyArchive : "hello\n";
   const body = row.rawBodyMaxBytes === undefined ? (row.example?.body as object | undefined) : bytes;
   const response = await api.call(row.method.toUpperCase(), query === "" ? path : `${path}?${query}`, body);
@@ -122,6 +124,12 @@ async function expectExample(api: Api, row: ApiRow, path: string): Promise<void>
   const type = row.result ? "application/json" : (row.resultType ?? "application/octet-stream");
   expect(response.headers.get("content-type")?.split(";")[0]).toBe(type);
   if (row.result) expect(row.result.safeParse(JSON.parse(text)).error).toBeUndefined();
+}
+
+async function expectUpgrade({ url, key }: Api, path: string): Promise<void> {
+  const { socket, headers } = await mustOpen(url + path, { authorization: `Bearer ${key}` });
+  expect(headers["x-request-id"]).toMatch(/^req_/);
+  socket.destroy();
 }
 
 async function firstEvents(response: Response): Promise<string> {

@@ -6,6 +6,7 @@ import { SandboxBatch } from "#contract/sandbox-batch";
 import { Api } from "../../support/api.ts";
 import { logsOf } from "../../support/logs.ts";
 import type { TestStack } from "../../support/stack.ts";
+import { attachSuite } from "./attach.ts";
 import { dataPlaneSuite } from "./data-plane.ts";
 import { examplesSuite } from "./examples.ts";
 import { portsSuite } from "./ports.ts";
@@ -43,6 +44,7 @@ export function apiSuite(name: string, makeStack: () => Promise<TestStack>): voi
         () => stack,
         () => api,
       ));
+    describe("attach", () => attachSuite(() => api));
     dataPlaneSuite(
       () => stack,
       () => api,

@@ -1,25 +1,12 @@
-import { afterEach, expect, test, vi } from "vitest";
-import { type Quantities, quantityNames, type UsageEvent } from "#contract/usage";
+import { expect, test, vi } from "vitest";
+import type { Quantities, UsageEvent } from "#contract/usage";
 import { endSandbox } from "#host/sandboxes/end";
-import { meteredMachine } from "../../support/metered-host.ts";
+import { machinesOfThisFile, sumOf } from "../../support/metered-host.ts";
 
-const machines: ReturnType<typeof meteredMachine>[] = [];
-function machine(options: Parameters<typeof meteredMachine>[0] = {}) {
-  const made = meteredMachine(options);
-  machines.push(made);
-  return made;
-}
-afterEach(async () => {
-  for (const each of machines.splice(0)) await each.dispose();
-});
+const machine = machinesOfThisFile();
 
 const at = (hour: number, minute = 0, second = 0) => Date.UTC(2030, 0, 1, hour, minute, second);
 const secondsOf = ({ fromMs, toMs }: UsageEvent) => (toMs - fromMs) / 1000;
-function sumOf(events: readonly UsageEvent[]): Quantities {
-  const sum = { cpuMs: 0, memoryMiBSeconds: 0, diskMiBSeconds: 0, egressKiB: 0, pausedMiBSeconds: 0 };
-  for (const { quantities } of events) for (const name of quantityNames) sum[name] += quantities[name];
-  return sum;
-}
 /** What a sandbox of the harness's size uses in this time. */
 const usedIn = (seconds: number, cpuMs = 0): Quantities => ({
   cpuMs,
@@ -214,54 +201,4 @@ test("F17: with a full disk sandboxes end all the same, and their last intervals
   m.pass(1);
   expect(m.host().meter.hasRoom).toBe(true);
   expectWholeLife(m.events(), 185);
-});
-
-const prices = {
-  cpuHourMicros: 50_400,
-  memoryGibHourMicros: 16_200,
-  diskGibHourMicros: 200,
-  egressGibMicros: 100_000,
-  pausedGibHourMicros: 1_620,
-};
-
-test("a sandbox with a budget is told ten seconds ahead and ended in time, over a restart of its host too", async () => {
-  const m = machine();
-  // What a core, 256 MiB and 1 GiB of disk cost in a minute: 840 + 68 + 4 micro-dollars.
-  const id = await m.create({ budget: { capMicros: 912, prices } });
-  const run = (seconds: number) => {
-    for (let i = 0; i < seconds && !m.liveOf(id).ending; i++) {
-      m.use(id, 1000);
-      m.pass(1);
-    }
-  };
-  run(30);
-  await m.restart();
-  run(17);
-  expect(m.host().usage.warned).toEqual([]);
-  run(3);
-  expect(m.host().usage.warned).toEqual([id]);
-  run(60);
-  await expect.poll(() => m.host().leases.ends()).toMatchObject([{ sandboxId: id, endReason: "budget" }]);
-  expect(m.host().usage.warned).toEqual([id]);
-  const events = m.events();
-  expect(events.filter(({ isBudgetWarning }) => isBudgetWarning)).toHaveLength(1);
-  const seconds = sumOf(events).memoryMiBSeconds / 256;
-  expect(seconds).toBeGreaterThanOrEqual(56);
-  expect(seconds).toBeLessThanOrEqual(60);
-});
-
-test("what a sandbox used while its host was down is billed up to its cap, and it ends as soon as one is there", async () => {
-  const m = machine();
-  const id = await m.create({ budget: { capMicros: 700, prices } });
-  m.pass(5);
-  await m.restart(() => {
-    m.clock.nowMs += 800_000;
-    m.steady.ms += 800_000;
-  });
-  m.pass(1);
-  await expect.poll(() => m.host().leases.ends()).toMatchObject([{ sandboxId: id, endReason: "budget" }]);
-  const used = sumOf(m.events());
-  const micros = (used.memoryMiBSeconds * 16_200 + used.diskMiBSeconds * 200) / (1024 * 3600);
-  expect(micros).toBeLessThanOrEqual(700);
-  expect(micros).toBeGreaterThan(690);
 });

@@ -98,6 +98,16 @@ describe("F3: a crash between the batch and the host", () => {
   });
 });
 
+test("a sandbox that moves from a full host to the next takes its one hold along", async () => {
+  await h.close();
+  h = await harness({ hosts: 2 });
+  h.provider.failNext("create", new AppError("no_capacity", "The host is full."));
+  const { id } = await h.create();
+  expect(await books()).toEqual(one);
+  const { rows } = await h.database.client.execute("SELECT sandbox_id FROM holds");
+  expect(rows).toEqual([{ sandbox_id: id }]);
+});
+
 test("F10: with the database away nothing is made, and nothing is left half done", async () => {
   await h.create();
   h.database.beAwayFor(1, /INSERT INTO holds/);

@@ -103,7 +103,7 @@ test("in any order, any batches and any number of times, events leave the same b
   );
 });
 
-test("F10: the same report twice at once counts once", async () => {
+test("the same report twice at once counts once", async () => {
   const events = lifeOf(await books.sandbox(), 5);
   await Promise.all([books.take(events), books.take(events), books.take(events)]);
   expect((await booksOf(books.h.deps.db)).months).toMatchObject([{ cpu_ms: 500 }]);

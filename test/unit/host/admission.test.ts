@@ -1,6 +1,8 @@
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { freeMemoryMiB } from "#host/pool/admission";
+import { expect, test, vi } from "vitest";
+import { freeMemoryMiB, readMachineMemory } from "#host/pool/admission";
 
 const machine = { totalMiB: 24_576, availableMiB: 20_000, promisedMiB: 0, overcommit: 1.5, reserveMiB: 512 };
 
@@ -23,4 +25,23 @@ test("what may be promised is never below zero", () => {
       expect(freeMemoryMiB({ ...some, overcommit })).toBeGreaterThanOrEqual(0);
     }),
   );
+});
+
+test("the machine's memory is read without a descriptor that could be missing", () => {
+  const before = readMachineMemory();
+  expect(before.availableMiB).toBeLessThanOrEqual(before.totalMiB);
+  const none = () => {
+    throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
+  };
+  const spies = [
+    vi.spyOn(fs, "openSync").mockImplementation(none),
+    vi.spyOn(fs, "readFileSync").mockImplementation(none),
+  ];
+  syncBuiltinESMExports();
+  try {
+    expect(readMachineMemory().availableMiB).toBeGreaterThan(0);
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+    syncBuiltinESMExports();
+  }
 });

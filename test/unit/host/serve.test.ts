@@ -1,7 +1,9 @@
+import type { Server } from "node:http";
 import { Hono } from "hono";
 import { afterEach, expect, test } from "vitest";
 import { limits } from "#contract/limits";
 import { serveHost } from "#host/serve";
+import { createNodeServer } from "#worker/node-serve";
 
 const servers: { close(): void }[] = [];
 afterEach(() => {
@@ -12,6 +14,16 @@ test("an upload may take as long as the contract says", async () => {
   const { server } = await serveHost(new Hono(), 0);
   servers.push(server);
   expect(server.requestTimeout).toBeGreaterThanOrEqual(limits.fileWriteDeadlineMs);
+});
+
+test("a connection that could not be accepted is nobody's end but its own, every time", async () => {
+  const { server } = await serveHost(new Hono(), 0);
+  servers.push(server);
+  // As Node tells of an accept that failed for want of descriptors.
+  const fail = (on: Server) =>
+    on.emit("error", Object.assign(new Error("accept EMFILE"), { code: "EMFILE" }));
+  const controlPlane = createNodeServer(() => new Response());
+  for (let i = 0; i < 3; i++) expect([fail(server), fail(controlPlane)]).toEqual([true, true]);
 });
 
 test("a port that is taken stops the start with one sentence", async () => {

@@ -1,6 +1,8 @@
 import { afterAll, expect, test } from "vitest";
 import { scratchFolder } from "#test/support/machine";
+import { manifestOf } from "#test/support/manifest";
 import { startHostOnly } from "../../../scripts/start/host-only.ts";
+import type { PreparedMachine } from "../../../scripts/start/steps.ts";
 
 const folder = scratchFolder();
 afterAll(() => folder.dispose());
@@ -8,8 +10,7 @@ afterAll(() => folder.dispose());
 test("a host for a control plane elsewhere does not start without knowing where that is", async () => {
   const prepared = {
     engine: { socketPath: "", startedByUs: false, startedNow: false },
-    image: "image",
-    templateDigest: "sha256:0",
+    templates: [{ ...manifestOf(), digest: "sha256:0", image: "image" }] as PreparedMachine["templates"],
     sandboxdPath: "sandboxd",
   };
   const start = (environment: NodeJS.ProcessEnv) =>

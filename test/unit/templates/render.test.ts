@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Template } from "#contract/template";
 import { planBootstrap, transportOptions } from "#templates/bootstrap-plan";
 import { renderDockerfile, renderE2bTemplate } from "#templates/dockerfile";
 import { manifestOf } from "../../support/manifest.ts";
@@ -12,10 +13,11 @@ const sources = [
     signedBy: "/k.gpg",
   },
 ];
-const plan = (change = {}) =>
+const plan = (change: Partial<Template> = {}) =>
   planBootstrap({
     manifest: manifestOf(change),
     folder: "/it's",
+    programs: (change.programs ?? []).map((_program, i) => `/scratch/program-${i}`),
     sources,
     aptOptions: ["A::B 1"],
     tarPath: "/x.tar",
@@ -37,6 +39,25 @@ test("the Dockerfile installs packages in order, copies files, runs steps and ta
   expect(order).not.toContain(-1);
   expect(order).toEqual([...order].sort((a, b) => a - b));
   expect(text).not.toMatch(/^USER/m);
+});
+
+const program = {
+  amd64: { name: "tool-x64", version: "1.2.3", integrity: `sha512-${"A".repeat(86)}==` },
+  arm64: { name: "tool-arm64", version: "1.2.3", integrity: `sha512-${"B".repeat(86)}==` },
+  file: "bin/tool",
+  path: "/usr/local/bin/tool",
+};
+
+test("a program of a package is put where the manifest says, in every rendering", () => {
+  const manifest = manifestOf({ programs: [program] });
+  for (const text of [renderDockerfile(manifest), renderE2bTemplate(manifest)]) {
+    expect(text).toContain("COPY program-0 /usr/local/bin/tool");
+    expect(text).toContain("chmod 0755 /usr/local/bin/tool");
+  }
+  expect(renderE2bTemplate(manifest)).toContain('package/bin/tool of "npm pack tool-x64@1.2.3"');
+  expect(plan({ programs: [program] }).join("\n")).toContain(
+    `install -D -m 0755 '/scratch/program-0' "$1"'/usr/local/bin/tool'`,
+  );
 });
 
 test("a root profile keeps setuid programs in every rendering", () => {

@@ -33,6 +33,8 @@ export function operationOf(name: string, row: ApiRow, write: Write): JsonObject
       }),
       ...(row.orQuote && { "200": quoteOf(row, write) }),
       ...problemsOf(row, write),
+      // What a tool looks for that knows no other success than 2XX.
+      ...(row.isWebSocket && { default: { description: "Every other answer is a problem." } }),
     },
   };
 }
@@ -127,6 +129,7 @@ const rateFields = {
 function successOf(row: ApiRow, write: Write): JsonObject {
   const headers = { ...requestIdOnly, ...(row.tokens > 0 && rateFields) };
   if (row.status === 204) return { description: "Done; there is nothing to say.", headers };
+  if (row.isWebSocket) return { description: "A WebSocket is open.", headers: requestIdOnly };
   const example = row.example?.result as Json | undefined;
   const content: JsonObject = row.result
     ? {

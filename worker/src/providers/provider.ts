@@ -52,6 +52,14 @@ export type FileBody =
   /** A short one, which arrives when it is asked for. */
   | { bytes: () => Promise<Bytes> };
 export type ProcessInput = { bytes: Bytes; isLast: boolean };
+export type AttachHandshake = {
+  /** The event after which output is wanted. */
+  after: number;
+  /** The headers of a handshake, as the runtime wants them. */
+  handshake: Record<string, string>;
+  /** The connection ends when this key is refused. */
+  keyId: KeyId;
+};
 export type ArchiveWish = { path: string; isGzip: boolean };
 
 /** A request for a server in a sandbox, with what may be passed on of it. */
@@ -107,6 +115,8 @@ export interface Processes {
   followProcess(place: Place, name: ProcessName, after: number, call: Call): Promise<ExecEvents>;
   /** All of the bytes are taken, or none. */
   writeInput(place: Place, name: ProcessName, input: ProcessInput, call: Call): Promise<void>;
+  /** An open WebSocket: status 101, and the runtime's own connection in it. */
+  attachProcess(place: Place, name: ProcessName, attach: AttachHandshake, call: Call): Promise<Response>;
   createSession(place: Place, request: SessionRequest, call: Call): Promise<Process>;
   execInSession(
     place: Place,

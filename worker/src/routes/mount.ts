@@ -4,6 +4,7 @@ import { type ApiName, type ApiRow, api } from "#contract/api";
 import { IdempotencyKey, idempotencyKeyHeader, replayedHeader } from "#contract/idempotency";
 import { type Resource, resourceOf, resources } from "#contract/resources";
 import type { Keyring } from "../auth/keyring.ts";
+import { withProtocolKey } from "../auth/protocol-key.ts";
 import type { Clock, Ctx, RequestCtx } from "../context.ts";
 import type { Db } from "../db/client.ts";
 import { AppError, notFound } from "../errors.ts";
@@ -83,7 +84,8 @@ export function mount<N extends ApiName>(app: App, deps: MountDeps, name: N, han
 async function inputOf(deps: MountDeps, row: ApiRow, c: HonoContext): Promise<AnyInput> {
   const state = c.get("state");
   const request = c.req.raw;
-  const ctx = await admit(deps, row, state, request.headers);
+  const headers = row.isWebSocket ? withProtocolKey(request.headers) : request.headers;
+  const ctx = await admit(deps, row, state, headers);
   const authenticatedAtMs = deps.now();
   const id = row.path.includes("/:id") ? idOf(row, c) : undefined;
   if (state.caller) confine(state.caller, row, id);

@@ -1,11 +1,11 @@
 import { limits } from "#contract/limits";
 import { allOf } from "../middleware/body.ts";
+import { type AttachDeps, attachToProcess } from "../sandboxes/attach.ts";
 import {
   followSandboxProcess,
   getSandboxProcess,
   killSandboxProcess,
   listSandboxProcesses,
-  type ProcessDeps,
   resizeSandboxProcess,
   signalSandboxProcess,
   startSandboxProcess,
@@ -14,9 +14,9 @@ import {
 import { createSandboxSession, execInSandboxSession } from "../sandboxes/sessions.ts";
 import { eventsAnswer, lastEventId, refuseHead } from "./events.ts";
 import { type App, type MountDeps, mount } from "./mount.ts";
-import { type StreamDeps, streaming } from "./streams.ts";
+import { type StreamDeps, streaming, tunneling } from "./streams.ts";
 
-export function mountProcesses(app: App, deps: MountDeps & ProcessDeps & StreamDeps): void {
+export function mountProcesses(app: App, deps: MountDeps & AttachDeps & StreamDeps): void {
   const nameIn = (params: Record<string, string>) => params.processId ?? "";
   mount(app, deps, "startProcess", ({ ctx, id, body }) => startSandboxProcess(deps, ctx, id, body));
   mount(app, deps, "listProcesses", ({ ctx, id }) => listSandboxProcesses(deps, ctx, id));
@@ -28,6 +28,11 @@ export function mountProcesses(app: App, deps: MountDeps & ProcessDeps & StreamD
     const from = { name: nameIn(params), after };
     return streaming(deps, ctx, async () => eventsAnswer(await followSandboxProcess(deps, ctx, id, from)));
   });
+  mount(app, deps, "attachProcess", ({ ctx, id, query, request, params }) =>
+    tunneling(deps, ctx, (onEnd) =>
+      attachToProcess(deps, ctx, id, { name: nameIn(params), after: query.after ?? 0, request, onEnd }),
+    ),
+  );
   mount(app, deps, "writeInput", async ({ ctx, id, query, body, params }) => {
     const bytes = await allOf(body, limits.stdinMaxBytes);
     return writeSandboxInput(deps, ctx, id, { name: nameIn(params), bytes, isLast: query.close === "true" });

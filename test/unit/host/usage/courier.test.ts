@@ -63,7 +63,7 @@ function appendMinute(outbox: Outbox, sequence: number): string[] {
       sequence,
       point: { elapsedMs: sequence * 60_000, cpuMicros: 0 },
       isFinal: false,
-      isWarned: false,
+      warnedCapMicros: 0,
     },
   }));
   expect(outbox.append(records)).toBe(true);

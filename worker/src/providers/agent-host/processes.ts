@@ -1,6 +1,7 @@
+import { portHeader } from "#contract/ports";
 import { Process, ProcessList, SessionResult } from "#contract/process";
 import type { Call, Place, Processes } from "../provider.ts";
-import { accepted, dropped, parseAnswer } from "./answers.ts";
+import { accepted, dropped, parseAnswer, refusalOf } from "./answers.ts";
 import { type HostRequest, json, type Send, sandboxPath } from "./call.ts";
 import { eventsOf, run } from "./exec.ts";
 
@@ -36,6 +37,15 @@ export function processCalls(send: Send): Processes {
       const body = { content: bytes, type: "application/octet-stream" };
       const request = asked(place, call, "POST", `/${name}/stdin${isLast ? "?close=true" : ""}`);
       return run(send, { ...request, body }, (response) => accepted(response, () => dropped(response)));
+    },
+
+    attachProcess: (place, name, { after, handshake, keyId }, call) => {
+      const request = asked(place, call, "GET", `/${name}/attach?after=${after}`);
+      const headers = { ...handshake, [portHeader.keyId]: keyId };
+      return send({ ...request, headers, isTunnel: true }, async (response) => {
+        if (response.status === 101) return response;
+        throw await refusalOf(response);
+      });
     },
 
     createSession: (place, request, call) =>
