@@ -78,7 +78,7 @@ test("I3: what is billed is what the engine saw, however a sandbox ends, over ki
   expect(billedMs).toBeLessThan(cpuMs + 200);
 });
 
-test("while the control plane is away nothing is lost, also of what ends meanwhile", async () => {
+test("F2: while the control plane is away nothing is lost, also of what ends meanwhile", async () => {
   const made = [await create(), await create()];
   const [removed, kept] = made as [Made, Made];
   await stack.kill("controlPlane");
