@@ -30,10 +30,10 @@ export type Ctx = RequestCtx & {
   keyId: KeyId;
   scopes: readonly Scope[];
   restrictions: Restrictions;
-  /** As the key's cache has them: at most 5 s old. */
-  limits: TenantLimits;
   /** Nothing but counts limits tenant and key: no quota of the month, no cap, and overage is billed. */
   isUnmetered: boolean;
   /** The one that the caller's token is for; `null` for who has shown the key itself. */
   sandboxId: SandboxId | null;
+  /** The tenant's, as they were when the key was last looked up: at most 5 s ago. */
+  limits: TenantLimits;
 };

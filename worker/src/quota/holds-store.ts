@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { RunId, SandboxId, TenantId } from "#contract/ids";
 import type { Db } from "../db/client.ts";
-import { runBatch, type Statement } from "../db/rider.ts";
+import type { Statement } from "../db/rider.ts";
 
 // Statements, not calls: each is one part of the caller's batch, so that a hold and what it is for change together.
 
@@ -60,24 +60,6 @@ export function takeBackStatements(
   ];
 }
 
-/** All that its host announced is here. */
-export const isComplete = sql`events_expected IS NOT NULL AND events_seen >= events_expected`;
-
-/** How long after its deadline the events of a sandbox are waited for. */
-export const eventsAwaitedMs = 24 * 3_600_000;
-
-/** Nobody can still be expected to say anything. */
-export const isOverdue = (nowMs: number): SQL => sql`expires_at_ms < ${nowMs - eventsAwaitedMs}`;
-
-/**
- * Settles the open holds, of all tenants, that a condition names: what was not used is free again, and what is reported
- * later is written off. To settle a hold again changes nothing.
- * @param which over the columns of `holds`
- */
-export function settleStatement(db: Db, which: SQL, nowMs: number): Statement {
-  return db.run(sql`UPDATE holds SET settled_at_ms = ${nowMs} WHERE settled_at_ms IS NULL AND (${which})`);
-}
-
 const orphansPerSweep = 500;
 
 /**
@@ -91,6 +73,7 @@ export async function settleOrphans(db: Db, times: { overdueBeforeMs: number; no
       AND NOT EXISTS (SELECT 1 FROM sandboxes WHERE id = h.sandbox_id)
       AND NOT EXISTS (SELECT 1 FROM runs WHERE id = h.sandbox_id AND ended_at_ms IS NULL)
     LIMIT ${orphansPerSweep})`;
-  const [settled] = await runBatch(db, [settleStatement(db, orphans, times.nowMs)]);
-  return settled ?? 0;
+  const settled = await db.run(sql`
+    UPDATE holds SET settled_at_ms = ${times.nowMs} WHERE settled_at_ms IS NULL AND ${orphans}`);
+  return settled.rowsAffected;
 }

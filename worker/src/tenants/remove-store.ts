@@ -39,13 +39,16 @@ export async function beginRemoval(
 /** What each bill of a month is made from stays until that month's statement is closed. */
 const isBilled = (table: SQL) => sql`EXISTS (
   SELECT 1 FROM statements WHERE statements.tenant_id = ${table}.tenant_id AND statements.month = ${table}.month)`;
-/** A sheet by which nothing is billed any more: what was never used has no statement to wait for. */
-const isUnused = sql`NOT EXISTS (
-  SELECT 1 FROM usage_months u WHERE u.tenant_id = price_sheets.tenant_id AND u.month = price_sheets.month)`;
 /** A sandbox that may still live, or whose use may still be reported, is kept with what is held for it. */
 const isOver = sql`ended_at_ms IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM reservations WHERE sandbox_id = sandboxes.id AND released_at_ms IS NULL)
   AND NOT EXISTS (SELECT 1 FROM holds WHERE sandbox_id = sandboxes.id AND settled_at_ms IS NULL)`;
+
+/** Nothing was used in the month, and of nothing can it still be reported: there will be no statement. */
+const isUnused = sql`(
+  NOT EXISTS (SELECT 1 FROM usage_months u
+    WHERE u.tenant_id = price_sheets.tenant_id AND u.month = price_sheets.month)
+  AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.tenant_id = price_sheets.tenant_id AND h.settled_at_ms IS NULL))`;
 
 /** Every table with rows of tenants, and which of them go; statements and audit are kept. */
 const goes: readonly (readonly [table: string, condition: SQL])[] = [
