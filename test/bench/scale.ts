@@ -25,27 +25,27 @@ export type Scale = {
 };
 
 const quick: Scale = {
-  warmExecs: 1_000,
-  warmReads: 300,
+  warmExecs: 500,
+  warmReads: 200,
   warmCreates: 8,
   createBlocks: 2,
-  colds: 4,
-  execBlocks: 6,
-  fileBlocks: 6,
-  loadMs: 500,
-  interactive: 6,
+  colds: 3,
+  execBlocks: 4,
+  fileBlocks: 4,
+  loadMs: 400,
+  interactive: 5,
   crowd: 10,
   creates: [
-    { atOnce: 1, rounds: 3, dockerRounds: 1 },
+    { atOnce: 1, rounds: 2, dockerRounds: 1 },
     { atOnce: 10, rounds: 1, dockerRounds: 1 },
   ],
   density: [10],
-  densityExecs: 200,
-  idleMs: 1_500,
+  densityExecs: 100,
+  idleMs: 1_000,
   refills: 1,
   stdouts: 1,
-  bulks: 2,
-  streamLines: 50,
+  bulks: 1,
+  streamLines: 30,
 };
 
 const full: Scale = {

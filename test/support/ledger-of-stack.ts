@@ -26,19 +26,15 @@ export function billedOf(stack: Pick<TestStack, "dataDir">, ids: readonly string
   });
 }
 
-/** Seconds from a container's handing out, when it got its name, to its death, as the engine tells both. */
-export async function livedSeconds(containerId: string, sinceMs: number): Promise<number> {
-  const filters = encodeURIComponent(JSON.stringify({ container: [containerId], event: ["rename", "die"] }));
+/** When a container died, by the engine's own record. @throws Error when it knows of no death */
+export async function diedAtMs(containerId: string, sinceMs: number): Promise<number> {
+  const filters = encodeURIComponent(JSON.stringify({ container: [containerId], event: ["die"] }));
   const [since, until] = [Math.floor(sinceMs / 1000), Math.ceil(Date.now() / 1000)];
   const path = `/events?since=${since}&until=${until}&filters=${filters}`;
   const text = await engine.text({ method: "GET", path, deadlineMs: 10_000 });
-  const events = text
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as { Action: string; timeNano: number });
-  const at = (action: string) =>
-    (events.find((event) => event.Action === action)?.timeNano ?? Number.NaN) / 1e9;
-  return at("die") - at("rename");
+  const [death] = text.split("\n");
+  if (!death) throw new Error(`${containerId} has not died.`);
+  return (JSON.parse(death) as { timeNano: number }).timeNano / 1e6;
 }
 
 /** Gives a sandbox a budget of its own in what its host keeps of it; the next host reads it there. */

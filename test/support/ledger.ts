@@ -1,9 +1,12 @@
 import type { InValue } from "@libsql/client";
 import { sql } from "drizzle-orm";
-import type { KeyId, SandboxId, TenantId } from "#contract/ids";
+import { afterAll, beforeAll, beforeEach } from "vitest";
+import { type KeyId, newSandboxId, type SandboxId, type TenantId } from "#contract/ids";
 import { worstCase } from "#contract/price";
 import { noQuantities, type Quantities, type UsageEvent } from "#contract/usage";
 import type { Db } from "#worker/db/client";
+import { ingest } from "#worker/usage/ingest";
+import { type Harness, harness } from "./harness.ts";
 
 export type NewHold = {
   sandboxId: SandboxId;
@@ -74,3 +77,43 @@ export async function booksOf(db: Db) {
     ),
   };
 }
+
+/** 10:00 of the first day of 2030. */
+export const startMs = Date.UTC(2030, 0, 1, 10);
+export const minuteMs = 60_000;
+const tables = "usage_events usage_hours usage_months holds statements audit".split(" ");
+
+/** A control plane whose books are empty before each test of the file. */
+export function ledgerOfThisFile() {
+  let h: Harness;
+  beforeAll(async () => {
+    h = await harness();
+    await h.deps.db.run(sql.raw("DROP TRIGGER IF EXISTS statements_are_immutable"));
+  });
+  afterAll(() => h.close());
+  const clear = async () => {
+    for (const table of tables) await h.deps.db.run(sql.raw(`DELETE FROM ${table}`));
+    h.events.splice(0);
+  };
+  beforeEach(clear);
+  return {
+    get h() {
+      return h;
+    },
+    clear,
+    take: (events: UsageEvent[]) => ingest(h.deps, h.host.hostId, { events }),
+    logged: (event: string) => h.events.filter((each) => each.event === event),
+    async sandbox(over: Partial<NewHold> = {}): Promise<SandboxId> {
+      const sandboxId = newSandboxId(h.host.code);
+      const { tenantId, id: keyId } = h;
+      await holdFor(h.deps.db, { sandboxId, tenantId, keyId, createdAtMs: startMs, ...over });
+      return sandboxId;
+    },
+  };
+}
+
+/** So many minutes of a life from its beginning on, the last of them final. */
+export const lifeOf = (id: SandboxId, minutes: number, fromMs = startMs) =>
+  Array.from({ length: minutes }, (_, i) =>
+    usageEvent(id, i + 1, { fromMs: fromMs + i * minuteMs, isFinal: i === minutes - 1 }),
+  );

@@ -11,7 +11,7 @@ export type Background = (name: string, work: Promise<unknown>) => void;
 export type RequestCtx = {
   requestId: string;
   /** Aborted when the caller has gone away; a call, since some runtimes pay for making one. */
-  signal?: () => AbortSignal;
+  signal?: (() => AbortSignal) | undefined;
   background: Background;
   /** Adds a fact to the one log event of this request. */
   note: (name: string, value: string | number | boolean) => void;

@@ -8,7 +8,7 @@ import { cpuTimes, freeDiskMiB, memory, shareOfOneCore } from "../machine-facts.
 import { overcommit, type Stage } from "../stage.ts";
 
 const createsAtOnce = 4;
-const settleMs = 2_000;
+const settleMaxMs = 2_000;
 /** Left free for everybody else on the machine. */
 const reserveMiB = 2_048;
 /** What a sandbox is taken to need before any was seen; twice what was measured on the machine this was written on. */
@@ -33,7 +33,7 @@ export async function densityCase(stage: Stage): Promise<Outcome> {
       continue;
     }
     await grow(stage, more);
-    await sleep(settleMs);
+    await sleep(Math.min(settleMaxMs, scale.idleMs));
     const usedMiB = before.availableMiB - memory().availableMiB;
     // A little more than now, so that noise does not let the next step run the machine out of memory.
     perSandboxMiB = Math.max(2, (usedMiB / count) * 1.3);

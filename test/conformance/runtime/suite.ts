@@ -155,6 +155,20 @@ export function runtimeConformance(name: string, setUp: () => Promise<RuntimeUnd
       expect(await listed(members[1] as Member)).toBeUndefined();
     });
 
+    test("processor time is counted while it lives, and its end is known once it has ended", async () => {
+      const member = await start();
+      expect(under.runtime.cpuMicros(member)).toBeGreaterThanOrEqual(0);
+      expect(await under.runtime.finishedAtMs(member)).toBeUndefined();
+      const killedAtMs = Date.now();
+      await under.runtime.kill(member);
+      await expect.poll(() => under.runtime.finishedAtMs(member), { timeout: 5_000 }).toBeDefined();
+      const finishedAtMs = (await under.runtime.finishedAtMs(member)) ?? 0;
+      expect(finishedAtMs).toBeGreaterThan(killedAtMs - 1_000);
+      expect(finishedAtMs).toBeLessThanOrEqual(Date.now() + 1);
+      expect(() => under.runtime.cpuMicros(member)).toThrow();
+      await under.runtime.remove(member);
+    });
+
     test("limits may be raised and lowered while it runs", async () => {
       const member = await start();
       const changes = [

@@ -5,7 +5,7 @@ import { sha256Hex } from "../crypto.ts";
 import type { Db } from "../db/client.ts";
 import { AppError } from "../errors.ts";
 import { isOurKey } from "./key-format.ts";
-import type { Keyring } from "./keyring.ts";
+import type { KeyHolder, Keyring } from "./keyring.ts";
 import { claimsOf } from "./sandbox-token.ts";
 import { type FoundKey, findKeyByHash, findKeyById, noteKeyUsed } from "./store.ts";
 
@@ -27,7 +27,7 @@ export async function authenticate(deps: Deps, ctx: RequestCtx, headers: Headers
   const found = cached ?? (await load(deps, presented, nowMs));
   checkStanding(found, nowMs);
   if (!cached) noteUse(deps, ctx, found, nowMs);
-  return { ...found, sandboxId: null };
+  return found;
 }
 
 /** A token counts as long as the key that it was made with; what that key has lost since, the token has lost too. */
@@ -49,7 +49,7 @@ function checkStanding(found: FoundKey, nowMs: number): void {
   }
 }
 
-async function load(deps: Deps, key: string, nowMs: number): Promise<FoundKey> {
+async function load(deps: Deps, key: string, nowMs: number): Promise<KeyHolder> {
   if (deps.keyring.refused.get(key, nowMs)) throw unauthenticated();
   if (!(await isOurKey(await deps.keyring.secret(), key))) throw unauthenticated();
   const found = await findKeyByHash(deps.db, await sha256Hex(key));
@@ -57,8 +57,9 @@ async function load(deps: Deps, key: string, nowMs: number): Promise<FoundKey> {
     deps.keyring.refused.set(key, true, nowMs);
     throw unauthenticated();
   }
-  deps.keyring.known.set(key, found, nowMs);
-  return found;
+  const holder: KeyHolder = { ...found, sandboxId: null };
+  deps.keyring.known.set(key, holder, nowMs);
+  return holder;
 }
 
 async function loadMaker(deps: Deps, { tenantId, keyId }: TokenClaims, nowMs: number): Promise<FoundKey> {

@@ -26,8 +26,19 @@ export async function requireCaller(
   const { tenantId, id: keyId, scopes, sandboxId, limits } = key;
   const { templates, expiresAtMs, monthlyCapMicros, rate } = key;
   const restrictions = { templates, expiresAtMs, monthlyCapMicros, rate };
-  const base = { requestId, ...(signal && { signal }), background, note };
-  const caller: Ctx = { ...base, tenantId, keyId, scopes, restrictions, sandboxId, limits };
+  // Not spread: that costs more than the rest of this function, on every request.
+  const caller: Ctx = {
+    requestId,
+    signal,
+    background,
+    note,
+    tenantId,
+    keyId,
+    scopes,
+    restrictions,
+    sandboxId,
+    limits,
+  };
   state.caller = caller;
   if (key.sandboxId !== null) state.facts.isByToken = true;
   await limitRate(deps, state, key, row);

@@ -41,6 +41,8 @@ export function retryAfter({ facts }: AppError): number {
 /** Whether much of the body is still to come: a client that is told so sends nothing more on this connection. */
 function leavesBody(request: Request, code: ErrorCode): boolean {
   if (code === "payload_too_large" || code === "request_timeout") return true;
+  // A look at the body makes a whole request of what came, which most refusals have no use for.
+  if (request.method === "GET" || request.method === "HEAD") return false;
   const declared = Number(request.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
   return request.body !== null && !request.bodyUsed && declared > drainableBytes;
 }

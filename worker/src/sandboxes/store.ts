@@ -2,6 +2,7 @@ import { and, eq, gt, inArray, isNotNull, isNull, lt, lte, or, type SQL, sql } f
 import type { HostId, SandboxId, TenantId } from "#contract/ids";
 import { type EndReason, type SandboxState, statesBefore } from "#contract/sandbox";
 import type { Db } from "../db/client.ts";
+import { rowFinder } from "../db/find-row.ts";
 import { type Rider, runBatch, type Statement } from "../db/rider.ts";
 import { hosts, sandboxes } from "../db/schema.ts";
 import {
@@ -60,24 +61,11 @@ export async function moveToHost(
   return moved === 1;
 }
 
-/** The commonest read, so its SQL is put together once per database. */
-const findStatements = new WeakMap<Db, ReturnType<typeof prepareFind>>();
+const findOwned = rowFinder(sandboxes, ["tenantId", "id"]);
 
-function prepareFind(db: Db) {
-  const theTenants = eq(sandboxes.tenantId, sql.placeholder("tenantId"));
-  const theId = eq(sandboxes.id, sql.placeholder("id"));
-  return db.select().from(sandboxes).where(and(theTenants, theId)).prepare();
-}
-
-export async function findSandbox(
-  db: Db,
-  tenantId: TenantId,
-  id: SandboxId,
-): Promise<SandboxRow | undefined> {
-  const statement = findStatements.get(db) ?? prepareFind(db);
-  findStatements.set(db, statement);
-  const rows = await statement.execute({ tenantId, id });
-  return rows[0];
+/** The commonest read. */
+export function findSandbox(db: Db, tenantId: TenantId, id: SandboxId): Promise<SandboxRow | undefined> {
+  return findOwned(db, { tenantId, id });
 }
 
 export async function markRunning(
