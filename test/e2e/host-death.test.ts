@@ -48,7 +48,7 @@ const counting = (count: number, exitCode: number) => [
   ].join("\n"),
 ];
 
-describe("kill -9 of the agent-host", () => {
+describe("F1: kill -9 of the agent-host, with commands running", () => {
   test("a stream is taken up where it broke off: every line once, and the true code, once", async () => {
     const lines = 800;
     const { execId, events } = await stack.api.stream(box, { command: counting(lines, 7) });
