@@ -27,6 +27,9 @@ test("the tour of the README works as it is written, and ends what it has made",
   expect(blocks.length, "blocks marked `sh tour`").toBeGreaterThan(0);
   const printed = await runScript(blocks.join("\n"), folder.path);
   expect(printed).not.toContain("urn:sandgate:error");
+  expect(printed, "refused by the budget, then by the count").toMatch(/^402\n429\n/m);
+  expect(printed).toMatch(/"listMicros":[1-9]/);
+  expect(printed).toMatch(/^total,/m);
   expect((await rowsOf(stack.dataDir)).rows.length).toBeGreaterThan(0);
   await expectBooksToAgree(stack, []);
 });

@@ -1,5 +1,4 @@
-import { eventFrame } from "#contract/events";
-import type { ExecResult, OutputEvent } from "#contract/exec";
+import type { ExecResult } from "#contract/exec";
 import { type ExecId, newExecId } from "#contract/ids";
 import {
   type Process,
@@ -13,6 +12,7 @@ import {
   type TerminalSize,
 } from "#contract/process";
 import { AppError } from "#worker/errors";
+import { FakeOutput } from "./output.ts";
 
 const ended = {
   stdout: "",
@@ -76,9 +76,7 @@ export class FakeProcesses {
 
 export class FakeProcess {
   shown: Process;
-  readonly #frames: string[] = [];
-  #changed: () => void = () => undefined;
-
+  readonly #output = new FakeOutput();
   #takesInput: boolean;
 
   constructor({ command, tag, stdin, pty }: ProcessRequest, pid: number) {
@@ -100,16 +98,14 @@ export class FakeProcess {
   }
 
   print(data: string): void {
-    const seq = this.#frames.length + 1;
-    const event: OutputEvent = { seq, data, encoding: "utf8" };
-    this.#append("stdout", event);
+    this.#output.print(data);
   }
 
   /** The first end is the end. */
   end({ stdout: _out, stderr: _err, truncated, ...end }: ExecResult): void {
     if (this.shown.state === "ended") return;
     this.shown = { ...this.shown, state: "ended", endedAt: new Date(1).toISOString(), ...end };
-    this.#append("exit", { truncated, ...end });
+    this.#output.end({ truncated, ...end });
   }
 
   write(bytes: Uint8Array, isLast: boolean): void {
@@ -140,24 +136,6 @@ export class FakeProcess {
 
   /** Events after a number, to the end of the process. */
   follow(after: number): ReadableStream<Uint8Array> {
-    const isOver = () => this.shown.state === "ended";
-    let at = isOver() ? Math.min(after, this.#frames.length - 1) : after;
-    return new ReadableStream<Uint8Array>({
-      pull: async (controller) => {
-        while (at >= this.#frames.length && !isOver())
-          await new Promise<void>((resolve) => {
-            this.#changed = resolve;
-          });
-        if (at < this.#frames.length)
-          controller.enqueue(new TextEncoder().encode(this.#frames.slice(at).join("")));
-        at = this.#frames.length;
-        if (isOver()) controller.close();
-      },
-    });
-  }
-
-  #append(event: "stdout" | "exit", data: unknown): void {
-    this.#frames.push(eventFrame(event, data, this.#frames.length + 1));
-    this.#changed();
+    return this.#output.follow(after);
   }
 }

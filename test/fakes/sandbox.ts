@@ -1,10 +1,10 @@
-import { eventFrame } from "#contract/events";
-import type { ExecRequest, ExecResult, OutputEvent } from "#contract/exec";
+import type { ExecRequest, ExecResult } from "#contract/exec";
 import type { HostCreate } from "#contract/host";
 import { type ExecId, type HostId, newExecId } from "#contract/ids";
 import type { MetricsSample, SandboxMetrics } from "#contract/metrics";
 import type { ProcessRequest } from "#contract/process";
 import { AppError } from "#worker/errors";
+import { FakeOutput } from "./output.ts";
 import { FakeProcesses } from "./processes.ts";
 import { runProgram } from "./programs.ts";
 import { type Watcher, watchFake } from "./watch.ts";
@@ -16,7 +16,7 @@ export class FakeSandbox {
   readonly files = new Map<string, Uint8Array>();
   readonly processes = new FakeProcesses();
   /** Of each command that was streamed. */
-  readonly #events = new Map<ExecId, string[]>();
+  readonly #streams = new Map<ExecId, FakeOutput>();
   readonly #watchers = new Set<Watcher>();
 
   constructor(hostId: HostId, spec: HostCreate) {
@@ -57,19 +57,18 @@ export class FakeSandbox {
 
   stream(request: ExecRequest): { execId: ExecId; stream: ReadableStream<Uint8Array> } {
     const { stdout, stderr: _, ...exit } = this.run(request);
-    const frames = [
-      ...(stdout === "" ? [] : [(id: number) => eventFrame("stdout", textOf(stdout, id), id)]),
-      (id: number) => eventFrame("exit", exit, id),
-    ].map((frame, index) => frame(index + 1));
+    const output = new FakeOutput();
+    output.print(stdout);
+    output.end(exit);
     const execId = newExecId();
-    this.#events.set(execId, frames);
-    return { execId, stream: new Blob(frames).stream() };
+    this.#streams.set(execId, output);
+    return { execId, stream: output.follow(0) };
   }
 
   follow(execId: ExecId, after: number): { execId: ExecId; stream: ReadableStream<Uint8Array> } {
-    const frames = this.#events.get(execId);
-    if (!frames) throw new AppError("exec_not_found", "There is no such command.");
-    return { execId, stream: new Blob(frames.slice(Math.min(after, frames.length - 1))).stream() };
+    const output = this.#streams.get(execId);
+    if (!output) throw new AppError("exec_not_found", "There is no such command.");
+    return { execId, stream: output.follow(after) };
   }
 
   write(path: string, bytes: Uint8Array): { path: string; size: number; mode: string } {
@@ -85,5 +84,3 @@ export class FakeSandbox {
     return watchFake(this.#watchers, watched);
   }
 }
-
-const textOf = (data: string, seq: number): OutputEvent => ({ seq, data, encoding: "utf8" });

@@ -44,7 +44,7 @@ export function processPromises(
       const { id, pid } = await start(place, { command: ["echo", "hello"] });
       const { stdout, last } = await follow(place, id);
       expect([stdout.toString(), last.json.exitCode]).toEqual(["hello\n", 0]);
-      const rest = await follow(place, String(pid), 1);
+      const rest = await follow(place, String(pid), stdout.length);
       expect(rest.events.map(({ event }) => event)).toEqual(["exit"]);
     }));
 
