@@ -4,6 +4,7 @@ import { resolveSettings } from "#contract/settings";
 import { createEngine } from "#host/engine/request";
 import { runHost } from "#host/run";
 import { makeHostKeys } from "#worker/hosts/keys";
+import { nodeFetch } from "#worker/node-fetch";
 import { agentHostProvider } from "#worker/providers/agent-host/make";
 import { machine, scratchFolder } from "../../support/machine.ts";
 import { providerConformance } from "./suite.ts";
@@ -34,7 +35,7 @@ providerConformance("the agent-host with Docker", async () => {
   };
   const host = await runHost(config, engine, pino({ level: "silent" }), AbortSignal.abort());
   return {
-    provider: agentHostProvider({ hostKeys, now: Date.now, fetch }),
+    provider: agentHostProvider({ hostKeys, now: Date.now, fetch: nodeFetch }),
     host: { hostId, code, url: host.url },
     template: "base",
     async close() {
