@@ -18,6 +18,8 @@ export function watchRequests(server: Server): (boundMs: number) => Promise<void
     });
   });
   server.on("upgrade", (_request, socket: Duplex) => {
+    // One that went on in HTTP may offer another protocol again.
+    if (tunnels.has(socket)) return;
     tunnels.add(socket);
     socket.once("close", () => tunnels.delete(socket));
   });

@@ -42,9 +42,10 @@ export const nodePassage: Passage = {
  */
 export function serveUpgrades(server: Server, fetch: Fetch): void {
   server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on("error", () => socket.destroy());
     const isWebSocket = incoming.headers.upgrade?.toLowerCase() === "websocket";
     if (!isWebSocket) return serveAgain(server, incoming, socket, head);
+    // Only of what leaves HTTP: what stays comes back with each of its requests, and would have one more each time.
+    socket.on("error", () => socket.destroy());
     upgrade(fetch, incoming, socket, head).catch(() => socket.destroy());
   });
 }
