@@ -2,6 +2,7 @@ import * as z from "zod";
 import { ExecRequest } from "./exec.ts";
 import { ArchiveQuery, FileQuery } from "./files.ts";
 import { HostCode, HostId, KeyId, SandboxId, TenantId } from "./ids.ts";
+import { limits } from "./limits.ts";
 import { EndReason, TemplateName } from "./sandbox.ts";
 import { EnvVars } from "./text.ts";
 import { SandboxBudget } from "./usage.ts";
@@ -112,8 +113,8 @@ export const Heartbeat = z.strictObject({
   live: z.array(LiveSandbox),
   /** Ends that the control plane has not acknowledged yet. */
   ended: z.array(SandboxEnd).max(1000),
-  /** API keys that hold connections to ports open. */
-  portKeys: z.array(KeyId).max(1000).optional(),
+  /** API keys that hold connections to ports open: each of them in every beat, or a revoked one would stay connected. */
+  portKeys: z.array(KeyId).max(limits.portConnectionsHostMax).optional(),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 

@@ -51,6 +51,8 @@ export const limits = {
   execStreamsSandboxBytes: 8 * 1024 * 1024,
   execStreamsHostBytes: 64 * 1024 * 1024,
   execStreamsHostMax: 2048,
+  /** Of those, of all sandboxes of one tenant. */
+  execStreamsTenantMax: 512,
   /** An unread stream of this size blocks the program. */
   execStreamUnreadBytes: 256 * 1024,
   /** Output of one kind is joined into one event up to this size and age. */
@@ -78,9 +80,13 @@ export const limits = {
   portAnswerHeadersMaxBytes: 32 * 1024,
   /** Connections to ports of all sandboxes of a host; a sandbox has 128 of its own. */
   portConnectionsHostMax: 2_048,
+  /** Of those, to all sandboxes of one tenant; WebSockets to processes count. */
+  portConnectionsTenantMax: 512,
 
   /** WebSockets to processes: how often a client is asked whether it is there; it is cut at the next time if it is not. */
   attachPingMs: 15_000,
+  /** How long the farewell of a client is waited for that a host cuts. */
+  attachCutMs: 2_000,
   /** Input that a process has not read; past this its client is held up. */
   attachInputWaitingBytes: 1024 * 1024,
   attachCommandMaxBytes: 1024,

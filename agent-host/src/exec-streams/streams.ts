@@ -21,21 +21,26 @@ export type StreamOptions = {
 };
 type Held = { streams: Set<ExecStream>; bytes: number };
 
-/** Every command stream that can still be read, bounded per sandbox and in all, until a while after its end. */
+/** Every command stream that can still be read, until a while after its end: bounded per sandbox, per tenant, in all. */
 export class ExecStreams {
   readonly #streams = new Map<string, ExecStream>();
   readonly #bySandbox = new Map<string, Held>();
+  /** The oldest first. */
+  readonly #byTenant = new Map<string, Set<ExecStream>>();
   #bytes = 0;
 
   get heldBytes(): number {
     return this.#bytes;
   }
 
-  /** @throws HostError `too_many_execs` when as many are under way as a host takes, `conflict` for an id in use */
+  /**
+   * @throws HostError `too_many_execs` when as many are under way as a host takes of one tenant, or of all; `conflict` for
+   * an id in use
+   */
   open(owner: StreamOwner, execId: string, options: StreamOptions): ExecStream {
     // Ids come back from sandboxes after a restart: one that lies must not get at another one's stream.
     if (this.#streams.has(execId)) throw new HostError("conflict", "This command has a stream already.");
-    if (this.#streams.size >= limits.execStreamsHostMax) this.#dropOldestEnded();
+    this.#makeRoom(owner.tenantId);
     const held = this.#bySandbox.get(owner.sandboxId) ?? { streams: new Set(), bytes: 0 };
     const onHeld = (change: number) => {
       held.bytes += change;
@@ -51,6 +56,7 @@ export class ExecStreams {
     };
     held.streams.add(stream);
     this.#bySandbox.set(owner.sandboxId, held);
+    this.#byTenant.set(owner.tenantId, (this.#byTenant.get(owner.tenantId) ?? new Set()).add(stream));
     this.#streams.set(execId, stream);
     return stream;
   }
@@ -74,6 +80,9 @@ export class ExecStreams {
   forget(stream: ExecStream): void {
     if (!this.#streams.delete(stream.execId)) return;
     stream.onForgotten();
+    const ofTenant = this.#byTenant.get(stream.tenantId);
+    ofTenant?.delete(stream);
+    if (ofTenant?.size === 0) this.#byTenant.delete(stream.tenantId);
     const held = this.#bySandbox.get(stream.sandboxId);
     if (!held) return;
     held.streams.delete(stream);
@@ -89,11 +98,21 @@ export class ExecStreams {
     relieve(this, most, most.bytes / 2);
   }
 
-  #dropOldestEnded(): void {
-    for (const stream of this.#streams.values()) {
-      if (!stream.ring.isEnded || stream.ring.isRead) continue;
-      this.forget(stream);
-      return;
+  /** A tenant that has its share gives up one of its own; on a full host those who have the most come first. */
+  #makeRoom(tenantId: string): void {
+    const own = this.#byTenant.get(tenantId);
+    if (own && own.size >= limits.execStreamsTenantMax) this.#dropOldestEnded([own]);
+    else if (this.#streams.size >= limits.execStreamsHostMax)
+      this.#dropOldestEnded([...this.#byTenant.values()].sort((a, b) => b.size - a.size));
+  }
+
+  #dropOldestEnded(tenants: Set<ExecStream>[]): void {
+    for (const streams of tenants) {
+      for (const stream of streams) {
+        if (!stream.ring.isEnded || stream.ring.isRead) continue;
+        this.forget(stream);
+        return;
+      }
     }
     throw new HostError("too_many_execs", "Wait for a command on this host to end, then try again.");
   }

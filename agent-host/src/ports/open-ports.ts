@@ -15,14 +15,20 @@ export type OpenPort = {
 };
 /** Why a connection is cut that neither of its ends has closed. */
 export type CutReason = "keyRefused" | "idle" | "stopping";
-type Entry = { keyId: KeyId | null; lastByteAtMs: number; close: (why: CutReason) => void };
+type Entry = {
+  tenantId: string;
+  keyId: KeyId | null;
+  lastByteAtMs: number;
+  close: (why: CutReason) => void;
+};
 
-/** What a heartbeat can name. */
-const keysPerBeatMax = 1_000;
-
-/** All connections to ports of a host: counted, cut when nothing moves on them, and when their key is refused. */
+/**
+ * All connections to ports of a host: counted, in all and of each tenant, cut when nothing moves on them, and when their
+ * key is refused.
+ */
 export class OpenPorts {
   readonly #entries = new Set<Entry>();
+  readonly #countOf = new Map<string, number>();
   readonly #now: () => number;
   readonly #max: number;
 
@@ -37,9 +43,13 @@ export class OpenPorts {
 
   /** @throws HostError `too_many_connections` */
   add(live: Live, keyId: KeyId | null, close: Entry["close"]): OpenPort {
-    if (this.#entries.size >= this.#max) throw tooManyConnections();
-    const entry: Entry = { keyId, lastByteAtMs: this.#now(), close };
+    const { tenantId } = live.lease;
+    const count = this.#countOf.get(tenantId) ?? 0;
+    if (this.#entries.size >= this.#max || count >= limits.portConnectionsTenantMax)
+      throw tooManyConnections();
+    const entry: Entry = { tenantId, keyId, lastByteAtMs: this.#now(), close };
     this.#entries.add(entry);
+    this.#countOf.set(tenantId, count + 1);
     return {
       touch: () => {
         entry.lastByteAtMs = this.#now();
@@ -49,18 +59,20 @@ export class OpenPorts {
         entry.lastByteAtMs = this.#now();
       },
       lastByteAtMs: () => entry.lastByteAtMs,
-      remove: () => void this.#entries.delete(entry),
+      remove: () => this.#remove(entry),
     };
   }
 
+  /** Every key that holds a connection open: no more than there may be connections. */
   keys(): KeyId[] {
     const keys = new Set<KeyId>();
     for (const { keyId } of this.#entries) if (keyId) keys.add(keyId);
-    return [...keys].slice(0, keysPerBeatMax);
+    return [...keys];
   }
 
   closeOf(refused: readonly KeyId[]): void {
-    this.#closeWhere("keyRefused", ({ keyId }) => keyId !== null && refused.includes(keyId));
+    const keys = new Set(refused);
+    this.#closeWhere("keyRefused", ({ keyId }) => keyId !== null && keys.has(keyId));
   }
 
   /** What carries nothing for long is held open by somebody who has forgotten it. */
@@ -75,9 +87,16 @@ export class OpenPorts {
 
   #closeWhere(why: CutReason, claim: (entry: Entry) => boolean): void {
     for (const entry of [...this.#entries].filter(claim)) {
-      this.#entries.delete(entry);
+      this.#remove(entry);
       entry.close(why);
     }
+  }
+
+  #remove(entry: Entry): void {
+    if (!this.#entries.delete(entry)) return;
+    const left = (this.#countOf.get(entry.tenantId) ?? 0) - 1;
+    if (left > 0) this.#countOf.set(entry.tenantId, left);
+    else this.#countOf.delete(entry.tenantId);
   }
 }
 

@@ -1,4 +1,4 @@
-import { and, eq, gt, inArray, isNull, ne, or, type SQL, sql } from "drizzle-orm";
+import { and, eq, gt, isNull, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Scope } from "#contract/api";
 import type { KeyId, TenantId } from "#contract/ids";
 import { type KeyRate, readLimits, type TenantLimits } from "#contract/plan";
@@ -101,7 +101,7 @@ export async function refusedAmong(db: Db, ids: readonly KeyId[], nowMs: number)
     .innerJoin(tenants, eq(tenants.id, keys.tenantId))
     .where(
       and(
-        inArray(keys.id, [...ids]),
+        sql`${keys.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
         isNull(keys.revokedAtMs),
         or(isNull(keys.expiresAtMs), gt(keys.expiresAtMs, nowMs)),
         isNull(tenants.suspendedAtMs),
