@@ -1,8 +1,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { limits } from "#contract/limits";
 import { Peer } from "#host/attachments/peer";
 
 const server = createServer();
@@ -10,15 +11,15 @@ const sockets = new WebSocketServer({ server });
 beforeAll(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve)));
 afterAll(() => void server.close());
 
-/** Both ends of one connection, on which our end asks every 100 ms. */
-async function joined() {
+/** Both ends of one connection, on which our end asks every so often. */
+async function joined(everyMs = 100) {
   const accepted = new Promise<WebSocket>((resolve) => sockets.once("connection", resolve));
   const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
   const ours = await accepted;
   if (client.readyState !== WebSocket.OPEN) await new Promise((resolve) => client.once("open", resolve));
   const peer = new Peer(ours, "req_test");
   let alive = 0;
-  peer.watch(100, () => alive++);
+  peer.watch(everyMs, () => alive++);
   return { client, ours, peer, alive: () => alive };
 }
 
@@ -49,4 +50,37 @@ test("a client that we hold up is not taken for dead, and is heard again", async
   client.send("hello");
   await heard;
   client.terminate();
+});
+
+test("a client that is cut and says no farewell is gone two seconds later", async () => {
+  const { client, ours, peer } = await joined(60_000);
+  const closed = new Promise((resolve) => ours.once("close", resolve));
+  client.pause();
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    peer.cut("keyRefused");
+    vi.advanceTimersByTime(limits.attachCutMs - 1);
+    expect(ours.readyState).toBe(WebSocket.CLOSING);
+    vi.advanceTimersByTime(1);
+    await closed;
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+    client.terminate();
+  }
+});
+
+test("a client that is cut hears why, and nothing is left to wait for", async () => {
+  const { client, ours, peer } = await joined(60_000);
+  const closed = new Promise((resolve) => ours.once("close", resolve));
+  const heard = new Promise((resolve) => client.once("close", (code) => resolve(code)));
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    peer.cut("keyRefused");
+    expect(await heard).toBe(4401);
+    await closed;
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -11,7 +11,7 @@ import { type ProcessRecord, processesOf } from "../processes/table.ts";
 import type { Live } from "../sandboxes/registry.ts";
 import { takeInput } from "./input.ts";
 import { sendOutput } from "./output.ts";
-import { cutMessages, Peer } from "./peer.ts";
+import { Peer } from "./peer.ts";
 
 export type AttachmentDeps = {
   streams: ExecStreams;
@@ -46,7 +46,7 @@ export function attachToProcess(deps: AttachmentDeps, live: Live, wish: Wish, cl
   socket.once("close", open.remove);
   sockets.handleUpgrade(incoming, socket, head, (webSocket: WebSocket) => {
     const peer = new Peer(webSocket, wish.requestId);
-    cut = (why) => peer.close(cutMessages[why].code, cutMessages[why].reason);
+    cut = (why) => peer.cut(why);
     // What breaks the protocol is answered by its own close code; there is nobody else to tell.
     webSocket.on("error", () => undefined);
     peer.watch(deps.attachPingMs ?? limits.attachPingMs, open.keep);

@@ -1,6 +1,7 @@
 import type { WebSocket } from "ws";
 import { type AttachMessage, attachClose } from "#contract/attach";
 import type { Problem } from "#contract/errors";
+import { limits } from "#contract/limits";
 import type { HostError } from "../errors.ts";
 import type { CutReason } from "../ports/open-ports.ts";
 import { problemOf } from "../problem.ts";
@@ -37,6 +38,14 @@ export class Peer {
     this.socket.close(code, reason);
     // Held up or not, the client's farewell is waited for.
     this.socket.resume();
+  }
+
+  /** Says why this host cuts the connection. It counts no more, so a farewell that does not come is not waited for. */
+  cut(why: CutReason): void {
+    const { code, reason } = cutMessages[why];
+    this.close(code, reason);
+    const timer = setTimeout(() => this.socket.terminate(), limits.attachCutMs).unref();
+    this.socket.once("close", () => clearTimeout(timer));
   }
 
   refuse(error: HostError): void {
@@ -81,7 +90,7 @@ export class Peer {
 }
 
 /** What a client is told whose connection this host cuts. */
-export const cutMessages: Record<CutReason, { code: number; reason: string }> = {
+const cutMessages: Record<CutReason, { code: number; reason: string }> = {
   keyRefused: { code: attachClose.error(401), reason: "unauthenticated" },
   idle: { code: attachClose.hostStops, reason: "idle" },
   stopping: { code: attachClose.hostStops, reason: "the host stops" },
