@@ -127,7 +127,7 @@ function admit(deps: CreateDeps, input: HostCreate): void {
   if (isBeyondRoom || deps.disk.isShort()) {
     throw new HostError("no_capacity", "This host has too little disk left; try again in a few seconds.");
   }
-  if (!deps.meter.hasRoom) {
+  if (!deps.meter.hasRoom()) {
     throw new HostError("no_capacity", "This host cannot record what more sandboxes use; try again later.");
   }
 }

@@ -47,8 +47,9 @@ export class UsageMeter {
     this.#deps.outbox.keepOnly(new Set(leases.map(keyOf)));
   }
 
-  /** Whether what is handed out now could be metered to its end. */
-  get hasRoom(): boolean {
+  /** Whether what is handed out now could be metered to its end. A disk that took nothing is tried again at once. */
+  hasRoom(): boolean {
+    this.#writeEnds();
     return this.#deps.outbox.hasRoom && this.#unwritten.size === 0;
   }
 

@@ -195,10 +195,22 @@ test("F17: with a full disk sandboxes end all the same, and their last intervals
   const append = vi.spyOn(outbox, "append").mockReturnValue(false);
   m.pass(120);
   await m.end(id);
-  expect(m.host().meter.hasRoom).toBe(false);
+  expect(m.host().meter.hasRoom()).toBe(false);
   await expect(m.create()).rejects.toMatchObject({ code: "no_capacity" });
   append.mockRestore();
   m.pass(1);
-  expect(m.host().meter.hasRoom).toBe(true);
+  expect(m.host().meter.hasRoom()).toBe(true);
   expectWholeLife(m.events(), 185);
+});
+
+test("F17: the first create that finds room on a disk that was full is served, and what waited is written", async () => {
+  const m = machine();
+  const id = await m.create();
+  const append = vi.spyOn(m.host().usage.outbox, "append").mockReturnValue(false);
+  m.pass(120);
+  await m.end(id);
+  await expect(m.create()).rejects.toMatchObject({ code: "no_capacity" });
+  append.mockRestore();
+  await m.create();
+  expectWholeLife(m.events(), 120);
 });
