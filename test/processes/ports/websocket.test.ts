@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { scopes } from "#contract/api";
+import { SandboxToken } from "#contract/token";
 import { endSandbox } from "#host/sandboxes/end";
 import { type PortStack, portStack } from "#test/support/port-stack";
 import { freePort } from "#test/support/stack";
@@ -151,6 +152,31 @@ test("a key that is revoked takes its connections with it, and no others", async
   await revokeKey(stack.deps, stack.tenantId, brief.id);
   await stack.heartbeat();
   await lost.closed();
+  kept.send("here");
+  expect(await kept.text()).toBe("here");
+  kept.socket.destroy();
+});
+
+test("a connection that a token opened ends with the token, by path and by name, and no other", async () => {
+  const issued = await fetch(`${stack.url}/v1/sandboxes/${id}/tokens`, {
+    method: "POST",
+    headers: { ...mine(), "content-type": "application/json" },
+    body: JSON.stringify({ scopes: ["exec"], expiresInSeconds: 60 }),
+  });
+  const { token } = SandboxToken.parse(await issued.json());
+  const host = `${guest.port}-${id}.sandboxes.test`;
+  const [kept, byPath, byName] = await Promise.all([
+    mustOpen(at("/ws"), mine()),
+    mustOpen(at("/ws"), mine(token)),
+    mustOpen(`${stack.url}/ws`, { host, ...mine(token) }),
+  ]);
+  stack.clock.offsetMs += 50_000;
+  stack.openPorts.closeIdle();
+  byPath.send("still");
+  expect(await byPath.text()).toBe("still");
+  stack.clock.offsetMs += 11_000;
+  stack.openPorts.closeIdle();
+  await Promise.all([byPath.closed(), byName.closed()]);
   kept.send("here");
   expect(await kept.text()).toBe("here");
   kept.socket.destroy();

@@ -10,7 +10,7 @@ import { claimsOf } from "./sandbox-token.ts";
 import { type FoundKey, findKeyByHash, findKeyById, noteKeyUsed } from "./store.ts";
 
 type Deps = { db: Db; keyring: Keyring; now: Clock };
-/** A key, or what of its rights a sandbox's token carries. */
+/** A key, or what of its rights a sandbox's token carries, and until when. */
 export type Caller = FoundKey & { sandboxId: SandboxId | null };
 
 const lastUsedGrainMs = 60_000;
@@ -39,7 +39,8 @@ async function byToken(deps: Deps, ctx: RequestCtx, token: string, nowMs: number
   checkStanding(key, nowMs);
   if (!cached) noteUse(deps, ctx, key, nowMs);
   const scopes = claims.scopes.filter((scope) => key.scopes.includes(scope));
-  return { ...key, scopes, sandboxId: claims.sandboxId };
+  const expiresAtMs = Math.min(claims.expiresAtMs, key.expiresAtMs ?? claims.expiresAtMs);
+  return { ...key, scopes, expiresAtMs, sandboxId: claims.sandboxId };
 }
 
 function checkStanding(found: FoundKey, nowMs: number): void {

@@ -27,6 +27,8 @@ export type PortWish = {
   /** What stands before `target` in the client's address; none on a host name. */
   prefix: string;
   keyId: KeyId | null;
+  /** When what was shown ends by itself. */
+  untilMs: number | null;
   /** Called when a WebSocket that was opened is over. */
   onEnd?: () => void;
 };
@@ -45,7 +47,7 @@ export async function sendToPort(
   place: PortPlace,
   wish: PortWish,
 ): Promise<Response> {
-  const { request, port, target, keyId } = wish;
+  const { request, port, target, keyId, untilMs } = wish;
   const handshake = isHandshake(request) ? deps.passage.handshake(request.headers) : null;
   const headers = {
     ...Object.fromEntries(headersToPort(request.headers, wish.origin)),
@@ -60,6 +62,7 @@ export async function sendToPort(
     body,
     bodyBytes,
     keyId,
+    untilMs,
     handshake,
   };
   // A streamed body has its own time; the host watches that something moves.
