@@ -47,6 +47,19 @@ test("a protocol is agreed on from end to end", async () => {
   socket.socket.destroy();
 });
 
+test("a key that is offered as a protocol goes to no server", async () => {
+  for (const [others, agreed] of [
+    [", chat", "chat"],
+    ["", undefined],
+  ]) {
+    const offered = { "sec-websocket-protocol": `key.${stack.key}${others}` };
+    // The server takes the first that it is offered.
+    const socket = await mustOpen(at("/ws"), { ...mine(), ...offered });
+    expect(socket.headers["sec-websocket-protocol"]).toBe(agreed);
+    socket.socket.destroy();
+  }
+});
+
 test("a reader who stops holds up the sender, and costs bounded memory", { timeout: 20_000 }, async () => {
   const socket = await mustOpen(at("/flood"), mine());
   await socket.receive();

@@ -2,6 +2,7 @@ import type { KeyId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import { headersFromPort, headersToPort, type PortOrigin, rebaseLocation } from "#contract/port-headers";
 import { portHeader } from "#contract/ports";
+import { withoutProtocolKeys } from "../auth/protocol-key.ts";
 import { type Bytes, boundStream, brokenOff, inTime, tooLarge } from "../bytes.ts";
 import type { RequestCtx } from "../context.ts";
 import type { PortPlace, PortRequest, SandboxProvider } from "../providers/provider.ts";
@@ -48,7 +49,9 @@ export async function sendToPort(
   wish: PortWish,
 ): Promise<Response> {
   const { request, port, target, keyId, untilMs } = wish;
-  const handshake = isHandshake(request) ? deps.passage.handshake(request.headers) : null;
+  const handshake = isHandshake(request)
+    ? deps.passage.handshake(withoutProtocolKeys(request.headers))
+    : null;
   const headers = {
     ...Object.fromEntries(headersToPort(request.headers, wish.origin)),
     ...forwardedHeaders(deps, wish),
