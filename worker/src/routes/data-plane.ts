@@ -87,10 +87,11 @@ async function callerOf(deps: Deps, state: RequestState, id: SandboxId, headers:
     const opener = { keyId: ctx.keyId, untilMs: ctx.restrictions.expiresAtMs };
     return { tenantId: ctx.tenantId, opener, ctx };
   }
-  deps.portVisits.take(id);
-  const token = trafficTokenHeaders.map((name) => headers.get(name)).find((sent) => sent !== null);
-  if (token === undefined || token === null) return { tenantId: portCaller.anyone, opener: keyless };
-  if (await isTrafficToken(deps, id, token)) return { tenantId: portCaller.tokenHolder, opener: keyless };
+  const token = trafficTokenHeaders.map((name) => headers.get(name)).find((sent) => sent !== null) ?? null;
+  const isHolder = token !== null && (await isTrafficToken(deps, id, token));
+  deps.portVisits.take(id, isHolder ? "holder" : "anyone");
+  if (isHolder) return { tenantId: portCaller.tokenHolder, opener: keyless };
+  if (token === null) return { tenantId: portCaller.anyone, opener: keyless };
   throw new AppError("forbidden", "This is not the traffic token of the sandbox.");
 }
 
