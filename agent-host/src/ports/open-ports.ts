@@ -3,6 +3,12 @@ import { limits } from "#contract/limits";
 import { HostError } from "../errors.ts";
 import type { Live } from "../sandboxes/registry.ts";
 
+/** By whose right a connection is open: without a key it is nobody's, and lasts. */
+export type Opener = {
+  keyId: KeyId | null;
+  /** Unix milliseconds, when that right ends by itself; `null` = never. */
+  untilMs: number | null;
+};
 /** A connection to a port that somebody uses. */
 export type OpenPort = {
   /** Bytes have passed, in whatever direction: neither it nor its sandbox is idle. */
@@ -15,7 +21,7 @@ export type OpenPort = {
 };
 /** Why a connection is cut that neither of its ends has closed. */
 export type CutReason = "keyRefused" | "idle" | "stopping";
-type Entry = { keyId: KeyId | null; lastByteAtMs: number; close: (why: CutReason) => void };
+type Entry = Opener & { lastByteAtMs: number; close: (why: CutReason) => void };
 
 /** What a heartbeat can name. */
 const keysPerBeatMax = 1_000;
@@ -36,9 +42,9 @@ export class OpenPorts {
   }
 
   /** @throws HostError `too_many_connections` */
-  add(live: Live, keyId: KeyId | null, close: Entry["close"]): OpenPort {
+  add(live: Live, opener: Opener, close: Entry["close"]): OpenPort {
     if (this.#entries.size >= this.#max) throw tooManyConnections();
-    const entry: Entry = { keyId, lastByteAtMs: this.#now(), close };
+    const entry: Entry = { ...opener, lastByteAtMs: this.#now(), close };
     this.#entries.add(entry);
     return {
       touch: () => {
@@ -63,9 +69,10 @@ export class OpenPorts {
     this.#closeWhere("keyRefused", ({ keyId }) => keyId !== null && refused.includes(keyId));
   }
 
-  /** What carries nothing for long is held open by somebody who has forgotten it. */
+  /** What is open past its right, and what carries nothing for long: somebody has forgotten it. */
   closeIdle(): void {
     const nowMs = this.#now();
+    this.#closeWhere("keyRefused", ({ untilMs }) => untilMs !== null && untilMs <= nowMs);
     this.#closeWhere("idle", ({ lastByteAtMs }) => nowMs - lastByteAtMs >= limits.portIdleMs);
   }
 
