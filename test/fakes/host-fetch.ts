@@ -87,6 +87,7 @@ async function askPort(
     body,
     bodyBytes: null,
     keyId: null,
+    untilMs: null,
     handshake: null,
   };
   const place = { ...rest, tenantId: caller ?? TenantId.parse(tenant) };
@@ -214,7 +215,12 @@ async function routeProcesses(behind: SandboxProvider, place: Place, asked: Aske
       await behind.signalProcess(place, name, SignalRequest.parse(json()), call);
       return done();
     case "GET /attach":
-      return behind.attachProcess(place, name, { after: 0, handshake: {}, keyId: newKeyId() }, call);
+      return behind.attachProcess(
+        place,
+        name,
+        { after: 0, handshake: {}, keyId: newKeyId(), untilMs: null },
+        call,
+      );
     case "GET /events": {
       const after = Number(url.searchParams.get("after"));
       return eventsAnswer(await behind.followProcess(place, name, after, call));

@@ -37,14 +37,11 @@ describe("a key that a key makes", () => {
     ["scopes", { scopes: ["sandbox:read", "exec"] }],
     ["templates", { templates: ["strange"] }],
     ["expiresAt", { expiresInSeconds: 3_601 }],
-    ["rate.requestsPerSecond", { rate: { requestsPerSecond: 11, burst: 20 } }],
-    ["rate.burst", { rate: { requestsPerSecond: 10, burst: 21 } }],
   ])("has no %s wider than its maker's", async (path, wider) => {
     const maker = await make({
       scopes: ["sandbox:read", "keys:write"],
       templates: ["base"],
       expiresInSeconds: 3_600,
-      rate: { requestsPerSecond: 10, burst: 20 },
     });
     const wanted = { name: "wide", scopes: ["sandbox:read"], ...wider };
     const response = await post(wanted, maker.key);
@@ -53,16 +50,20 @@ describe("a key that a key makes", () => {
   });
 
   test("has its maker's restrictions where it asks for none", async () => {
-    const rate = { requestsPerSecond: 10, burst: 20 };
-    const maker = await make({ scopes: ["keys:write"], templates: ["python"], expiresInSeconds: 60, rate });
+    const maker = await make({ scopes: ["keys:write"], templates: ["python"], expiresInSeconds: 60 });
     const made = await make({ scopes: ["keys:write"] }, maker.key);
-    expect(made).toMatchObject({ templates: ["base"], expiresAt: maker.expiresAt, rate });
+    expect(made).toMatchObject({ templates: ["base"], expiresAt: maker.expiresAt });
   });
 
-  test("cannot multiply a budget: a key that has one makes no keys", async () => {
-    const maker = await make({ scopes: ["keys:write"], budget: { monthlyCapMicros: 5 } });
-    const response = await post({ name: "more", scopes: ["keys:write"] }, maker.key);
-    expect(await problemOf(response)).toMatchObject({ code: "forbidden" });
+  test.each([
+    ["budget", { budget: { monthlyCapMicros: 5 } }],
+    ["rate", { rate: { requestsPerSecond: 10, burst: 20 } }],
+  ])("cannot multiply a %s: a key that has one makes no keys", async (_what, own) => {
+    const maker = await make({ scopes: ["keys:write"], ...own });
+    for (const its of [{}, own]) {
+      const response = await post({ name: "more", scopes: ["keys:write"], ...its }, maker.key);
+      expect(await problemOf(response)).toMatchObject({ status: 403, code: "forbidden" });
+    }
   });
 
   test("is not made any more by a key that was revoked in the meantime", async () => {

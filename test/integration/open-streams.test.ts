@@ -2,9 +2,12 @@ import { request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { scopes } from "#contract/api";
+import { eventFrame } from "#contract/events";
 import { newExecId } from "#contract/ids";
+import { SandboxToken } from "#contract/token";
 import { type Harness, harness, problemOf } from "#test/support/harness";
 import { expectProblem } from "#test/support/problem";
+import { toBytes } from "#worker/bytes";
 import { createNodeServer } from "#worker/node-serve";
 
 let h: Harness;
@@ -133,4 +136,92 @@ test("archives count as what they are, answers that go on; results and files do 
   const exec = await h.send("POST", `/v1/sandboxes/${id}/exec`, { key, json: { command: "echo" } });
   expect(exec.status).toBe(200);
   expect((await get("entries?path=/home/user")).status).toBe(200);
+});
+
+/** A watch that has an event whenever it is asked for one, read with a tenant's key, or with what `show` makes of it. */
+async function reading(show = async (key: string, _id: string) => key) {
+  await h.heartbeat();
+  const me = await h.tenant(`reading-${tenants++}`);
+  const { id } = await h.create({}, me.key);
+  const shown = await show(me.key, id);
+  let isGivenUp = false;
+  const event = toBytes(eventFrame("write", {}, 1));
+  const endless = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(event),
+    cancel: () => {
+      isGivenUp = true;
+    },
+  });
+  const { watch } = h.provider;
+  h.provider.watch = async () => endless;
+  const response = await h.send("GET", `/v1/sandboxes/${id}/watch?path=/home/user`, { key: shown });
+  h.provider.watch = watch;
+  await h.settled();
+  const reader = response.body?.getReader();
+  const next = async () => {
+    const { value } = (await reader?.read()) ?? {};
+    return value && new TextDecoder().decode(value);
+  };
+  const open = () => h.deps.openStreams.count(me.tenantId);
+  return { keyId: me.id, tenantId: me.tenantId, next, open, isGivenUp: () => isGivenUp };
+}
+
+describe("a stream that is being read ends with `error`", () => {
+  const change = (sql: string) => (id: string) => h.database.client.execute({ sql, args: [id] });
+  const byToken = (expiresInSeconds: number) => async (key: string, id: string) => {
+    const issued = await h.send("POST", `/v1/sandboxes/${id}/tokens`, { key, json: { expiresInSeconds } });
+    return SandboxToken.parse(await issued.json()).token;
+  };
+  const revoke = change("UPDATE keys SET revoked_at_ms = 1 WHERE id = ?");
+  const expire = change("UPDATE keys SET expires_at_ms = 1 WHERE id = ?");
+  const suspend = change("UPDATE tenants SET suspended_at_ms = 1 WHERE id = ?");
+
+  // By another isolate, each of them, so that nothing here has heard of it.
+  test.each([
+    [
+      "its key is revoked",
+      "unauthenticated",
+      () => reading(),
+      ({ keyId }: { keyId: string }) => revoke(keyId),
+    ],
+    ["its key expires", "unauthenticated", () => reading(), ({ keyId }: { keyId: string }) => expire(keyId)],
+    [
+      "its tenant is suspended",
+      "forbidden",
+      () => reading(),
+      ({ tenantId }: { tenantId: string }) => suspend(tenantId),
+    ],
+    ["its token is over", "unauthenticated", () => reading(byToken(10)), async () => undefined],
+    [
+      "the key of its token is revoked",
+      "unauthenticated",
+      () => reading(byToken(60)),
+      ({ keyId }: { keyId: string }) => revoke(keyId),
+    ],
+  ])("when %s", async (_what, code, begin, stop) => {
+    const mine = await begin();
+    const other = await reading();
+    for (const { next } of [mine, other]) expect(await next()).toContain("event: write\n");
+    await stop(mine);
+    h.clock.advance(10_000);
+    const last = await mine.next();
+    expect(last).toMatch(/^event: error\n/);
+    expect(last).toContain(`"code":"${code}"`);
+    expect([await mine.next(), mine.open(), mine.isGivenUp()]).toEqual([undefined, 0, true]);
+    expect(await other.next()).toContain("event: write\n");
+  });
+});
+
+test("a stream asks whether its key still counts once in four seconds, and mostly without a read", async () => {
+  const { next } = await reading();
+  const readsOf = async (pieces: number) => {
+    for (let i = 0; i < pieces; i++) expect(await next()).toContain("event: write\n");
+    return h.database.takeCount();
+  };
+  h.database.takeCount();
+  expect(await readsOf(50)).toBe(0);
+  h.clock.advance(4_000);
+  expect(await readsOf(50)).toBe(1);
+  h.clock.advance(4_000);
+  expect(await readsOf(50)).toBe(0);
 });

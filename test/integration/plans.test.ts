@@ -43,6 +43,15 @@ describe("plans", () => {
     expect(noted.map(({ action }) => action)).toEqual(["plan.changed", "plan.changed", "plan.deleted"]);
   });
 
+  test("are kept for deleted tenants until nothing of those is left to be billed", async () => {
+    await admin("PUT", "/plans/team", terms);
+    const { id } = await open({ plan: "team" });
+    await rowsOf("UPDATE tenants SET deleted_at_ms = 1, removal_began_at_ms = 1 WHERE id = ?", id);
+    expect((await problemOf(await admin("DELETE", "/plans/team"))).code).toBe("conflict");
+    await rowsOf("UPDATE tenants SET removed_at_ms = 1 WHERE id = ?", id);
+    expect((await admin("DELETE", "/plans/team")).status).toBe(204);
+  });
+
   test("say all limits and prices in full, or are refused", async () => {
     const { burst: _burst, ...limits } = terms.limits;
     const refused = await admin("PUT", "/plans/team", { ...terms, limits });

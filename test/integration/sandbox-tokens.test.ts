@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { NewKey } from "#contract/key";
 import { readToken, SandboxToken } from "#contract/token";
 import { type Harness, harness, problemOf } from "#test/support/harness";
+import { AppError } from "#worker/errors";
 
 let h: Harness;
 let id: string;
@@ -52,6 +53,32 @@ test("a token has the scopes that it asks for, none that its key lacks, and lose
   h.clock.advance(5_000);
   const read = await h.send("GET", `/v1/sandboxes/${id}/files?path=a`, { key: made.token });
   expect(await problemOf(read)).toMatchObject({ code: "forbidden", facts: { scope: "files:read" } });
+});
+
+test("the host is told when what opens a connection ends by itself: a token, or the key", async () => {
+  const token = await tokenOf({ expiresInSeconds: 60 });
+  const brief = await keyWith({ scopes: ["exec"], expiresInSeconds: 120 });
+  const said: unknown[] = [];
+  const { provider } = h.deps;
+  provider.attachProcess = async (_place, _name, { keyId, untilMs }) => {
+    said.push([keyId, untilMs]);
+    throw new AppError("process_ended", "It has ended.");
+  };
+  provider.requestPort = async (_place, { keyId, untilMs }) => {
+    said.push([keyId, untilMs]);
+    return new Response("hello");
+  };
+  for (const [key, keyId, untilMs] of [
+    [token, h.id, readToken(token)?.claims.expiresAtMs],
+    [brief.key, brief.id, Date.parse(brief.expiresAt ?? "")],
+    [h.key, h.id, null],
+  ] as const) {
+    const headers = { upgrade: "websocket" };
+    await h.send("GET", `/v1/sandboxes/${id}/processes/77/attach`, { key, headers });
+    await h.send("GET", `/v1/sandboxes/${id}/ports/8000/`, { key });
+    await h.send("GET", `http://8000-${id}.sandboxes.test/`, { key });
+    expect(said.splice(0)).toEqual(Array(3).fill([keyId, untilMs]));
+  }
 });
 
 test("a token ends at its time, which is never past its sandbox's nor its key's", async () => {

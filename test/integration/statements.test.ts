@@ -214,6 +214,36 @@ describe("a month", () => {
     expect(rows).toHaveLength(1);
   });
 
+  test("that one tenant has no prices for is closed for all others, and so are the next ones", async () => {
+    const other = await h.tenant("unpriced");
+    await h.database.client.execute({
+      sql: "UPDATE tenants SET plan = 'nowhere' WHERE id = ?",
+      args: [other.tenantId],
+    });
+    for (const month of ["2026-02", "2026-03"]) await use(`${month}-01T00`, hourOfCpu);
+    await use("2026-02-01T00", hourOfCpu, { tenantId: other.tenantId, keyId: other.id });
+    advanceTo("2026-04-15T00:00:00Z");
+    expect([await closeMonths(h.deps), await closeMonths(h.deps)]).toEqual([1, 1]);
+    expect([await closed("2026-02"), await closed("2026-03")].map(({ length }) => length)).toEqual([1, 1]);
+    const logged = h.events.filter(({ event }) => event === "month_without_prices");
+    expect(logged).toMatchObject([{ level: "error", month: "2026-02", ids: [other.tenantId] }]);
+    await h.database.client.execute("UPDATE tenants SET plan = 'standard'");
+    expect(await closeMonths(h.deps)).toBe(1);
+    expect(await closed("2026-02")).toHaveLength(2);
+  });
+
+  test("is closed though another step of the sweep has failed, which is logged", async () => {
+    await use("2026-03-01T00", hourOfCpu);
+    advanceTo("2026-04-15T00:00:00Z");
+    h.database.beAwayFor(100, /removal_began_at_ms/);
+    await runSweep(h.deps);
+    expect(await closed("2026-03")).toHaveLength(1);
+    expect(h.events.filter(({ event }) => event === "sweep")).toMatchObject([
+      { level: "error", step: "tenants", cause: expect.anything() },
+      { level: "debug", removedTenants: "failed", closed: 1 },
+    ]);
+  });
+
   test("F16: a clock an hour off closes no month that has not ended two days ago", () => {
     fc.assert(
       fc.property(fc.integer({ min: Date.UTC(2026, 0), max: Date.UTC(2036, 0) }), (nowMs) => {

@@ -66,9 +66,15 @@ export const limits = {
 
   /** Until a server inside a sandbox has taken a connection; a loopback takes none of it. */
   portConnectMs: 5_000,
-  /** Requests by host name without a key, to all ports of one sandbox, in each process of the control plane. */
+  /**
+   * Requests by host name without a key, to all ports of one sandbox, in each process of the control plane: as many with
+   * its traffic token as without.
+   */
   portVisitsPerSecond: 1_000,
   portVisitsBurst: 2_000,
+  /** Those without the token to all sandboxes of one host, whose names can be made up. */
+  portHostVisitsPerSecond: 5_000,
+  portHostVisitsBurst: 10_000,
   /** Without a byte either way until the answer begins. */
   portAnswerMs: 100_000,
   /** Without a byte either way on an answer or a WebSocket that has begun: then it is cut. */

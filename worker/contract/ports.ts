@@ -35,6 +35,8 @@ export const portHeader = {
   bodyLength: "x-sandgate-body-length",
   /** Control plane -> host: the API key that opened the connection, so that it ends with the key. */
   keyId: "x-sandgate-key-id",
+  /** Control plane -> host: when that key, or the sandbox's token that was shown, ends by itself; Unix milliseconds. */
+  untilMs: "x-sandgate-until-ms",
 } as const;
 
 /** What a holder of the traffic token sends; E2B's clients know the first. */

@@ -62,8 +62,16 @@ export function boundStream(
   });
 }
 
-/** Passes a body on as it is asked for, and tells when it has ended, failed, or was given up, whichever comes first. */
-export function untilEnd(stream: ReadableStream<Uint8Array>, onEnd: () => void): ReadableStream<Uint8Array> {
+/**
+ * Passes a body on as it is asked for, and tells when it has ended, failed, or was given up, whichever comes first.
+ * @param stopWith asked before each piece is passed on: `null` = it may be, else what ends the body in its place, which
+ * are last words or an error
+ */
+export function untilEnd(
+  stream: ReadableStream<Uint8Array>,
+  onEnd: () => void,
+  stopWith: () => Promise<Bytes | AppError | null>,
+): ReadableStream<Uint8Array> {
   const reader = wideReader(stream);
   return new ReadableStream<Uint8Array>(
     {
@@ -72,8 +80,17 @@ export function untilEnd(stream: ReadableStream<Uint8Array>, onEnd: () => void):
           onEnd();
           throw cause;
         });
-        if (!done && value) return controller.enqueue(value);
+        if (done || !value) {
+          onEnd();
+          return controller.close();
+        }
+        const stop = await stopWith();
+        if (stop === null) return controller.enqueue(value);
         onEnd();
+        // Not awaited: who keeps on sending need not agree.
+        reader.cancel().catch(() => undefined);
+        if (stop instanceof AppError) throw stop;
+        controller.enqueue(stop);
         controller.close();
       },
       cancel(reason) {

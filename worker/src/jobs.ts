@@ -25,32 +25,33 @@ type Deps = {
 /** Of each kind and per sweep: a backlog is worked off over several, and none holds the database for long. */
 const prunedPerSweep = 1_000;
 
-/** What is due regularly; a timer calls it on Node, a cron trigger at the edge. Logs one event, never throws. */
+type Step = (name: string, run: () => Promise<unknown>) => Promise<unknown>;
+
+/**
+ * What is due regularly; a timer calls it on Node, a cron trigger at the edge. Never throws: a step that fails is logged,
+ * and the others are done all the same. One event has the outcome of all.
+ */
 export async function runSweep(deps: Deps): Promise<void> {
   const startedAtMs = deps.now();
-  try {
-    const done = { ...(await sweep(deps)), lost: await sweepRuns(deps), forgotten: await forget(deps) };
-    const ledger = await settle(deps);
-    const removedTenants = await removeTenants(deps);
-    const endedAtMs = startedAtMs - deps.retentionMs;
-    const pruned = {
-      ...(await prune(deps.db, { endedAtMs, rowsMax: prunedPerSweep })),
-      audit: await pruneAudit(deps),
-    };
-    const closed = await closeMonths(deps);
-    const sealed = await sealAudit(deps);
-    deps.log({
-      level: "debug",
-      event: "sweep",
-      durationMs: deps.now() - startedAtMs,
-      ...done,
-      removedTenants,
-      pruned,
-      closed,
-      sealed,
-      ledger,
-    });
-  } catch (error) {
-    deps.log({ level: "error", event: "sweep", cause: describeError(error) });
-  }
+  const step: Step = async (name, run) => {
+    try {
+      return await run();
+    } catch (error) {
+      deps.log({ level: "error", event: "sweep", step: name, cause: describeError(error) });
+      return "failed";
+    }
+  };
+  const endedAtMs = startedAtMs - deps.retentionMs;
+  const done = {
+    sandboxes: await step("sandboxes", () => sweep(deps)),
+    lost: await step("runs", () => sweepRuns(deps)),
+    forgotten: await step("idempotency", () => forget(deps)),
+    ledger: await step("ledger", () => settle(deps)),
+    removedTenants: await step("tenants", () => removeTenants(deps)),
+    pruned: await step("prune", () => prune(deps.db, { endedAtMs, rowsMax: prunedPerSweep })),
+    prunedAudit: await step("audit", () => pruneAudit(deps)),
+    closed: await step("statements", () => closeMonths(deps)),
+    sealed: await step("seal", () => sealAudit(deps)),
+  };
+  deps.log({ level: "debug", event: "sweep", durationMs: deps.now() - startedAtMs, ...done });
 }

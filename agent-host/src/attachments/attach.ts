@@ -1,11 +1,10 @@
 import { type WebSocket, WebSocketServer } from "ws";
 import { attachProtocol } from "#contract/attach";
-import type { KeyId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import type { ProcessName } from "#contract/process";
 import { HostError } from "../errors.ts";
 import type { ExecStreams } from "../exec-streams/streams.ts";
-import type { CutReason, OpenPorts } from "../ports/open-ports.ts";
+import type { CutReason, Opener, OpenPorts } from "../ports/open-ports.ts";
 import { handshakeHeaders, type UpgradingClient } from "../ports/tunnel.ts";
 import { type ProcessRecord, processesOf } from "../processes/table.ts";
 import type { Live } from "../sandboxes/registry.ts";
@@ -19,7 +18,7 @@ export type AttachmentDeps = {
   /** How often a client is asked whether it is there. */
   attachPingMs?: number;
 };
-type Wish = { name: ProcessName; after: number; keyId: KeyId | null; requestId: string };
+type Wish = { name: ProcessName; after: number; opener: Opener; requestId: string };
 
 const sockets = new WebSocketServer({
   noServer: true,
@@ -42,7 +41,7 @@ export function attachToProcess(deps: AttachmentDeps, live: Live, wish: Wish, cl
   const stream = deps.streams.find(record.id, { sandboxId, tenantId });
   if (!stream) throw new HostError("process_not_found", "What this process printed is not kept any more.");
   let cut: (why: CutReason) => void = () => socket.destroy();
-  const open = deps.openPorts.add(live, wish.keyId, (why) => cut(why));
+  const open = deps.openPorts.add(live, wish.opener, (why) => cut(why));
   socket.once("close", open.remove);
   sockets.handleUpgrade(incoming, socket, head, (webSocket: WebSocket) => {
     const peer = new Peer(webSocket, wish.requestId);

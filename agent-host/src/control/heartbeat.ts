@@ -1,5 +1,11 @@
 import type { Logger } from "pino";
-import { type Heartbeat, HeartbeatReply, type HostIdentity, type LiveSandbox } from "#contract/host";
+import {
+  type Heartbeat,
+  HeartbeatReply,
+  type HostIdentity,
+  type LiveSandbox,
+  type SandboxEnd,
+} from "#contract/host";
 import { limits } from "#contract/limits";
 import type { LeaseStore } from "../leases/store.ts";
 import type { OpenPorts } from "../ports/open-ports.ts";
@@ -31,8 +37,7 @@ export async function beat(deps: HeartbeatDeps): Promise<void> {
     code,
     takenAtMs,
     ...deps.facts(),
-    live: listLive(deps.registry),
-    ended: deps.leases.ends().slice(0, endedPerBeatMax),
+    ...listsOf(listLive(deps.registry), deps.leases.ends()),
   };
   const body = JSON.stringify(heartbeat);
   const response = await fetch(new URL(path, deps.identity.controlUrl), {
@@ -64,6 +69,16 @@ function listLive(registry: Registry): LiveSandbox[] {
     generation,
     expiresAtMs,
   }));
+}
+
+/** Ends beyond what one heartbeat may say wait as live ones: in neither list they would count as never made. */
+function listsOf(live: LiveSandbox[], ends: SandboxEnd[]): Pick<Heartbeat, "live" | "ended"> {
+  const waiting = ends.slice(endedPerBeatMax).map(({ sandboxId, generation, endedAtMs }) => ({
+    sandboxId,
+    generation,
+    expiresAtMs: endedAtMs,
+  }));
+  return { live: [...live, ...waiting], ended: ends.slice(0, endedPerBeatMax) };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { KeyId, SandboxId } from "#contract/ids";
 import { PortNumber, portHeader } from "#contract/ports";
 import { HostError } from "../errors.ts";
+import type { Opener } from "./open-ports.ts";
 
 const portPath = /^\/v1\/sandboxes\/([a-z0-9]+)\/ports\/([1-9]\d*)(\/.*)?$/;
 
@@ -20,9 +21,13 @@ export function portAddress({ pathname, search }: URL, signedSandbox: string) {
   return { sandboxId: sandboxId.data, port: port.data, target: path + search };
 }
 
-/** The API key that a connection stands and falls with; none for who came without one. */
-export function keyIdIn(header: string | undefined): KeyId | null {
-  return KeyId.safeParse(header).data ?? null;
+/** What a connection stands and falls with, as the control plane says; nothing for who came without a key. */
+export function openerIn(header: (name: string) => string | undefined): Opener {
+  const until = header(portHeader.untilMs) ?? "";
+  return {
+    keyId: KeyId.safeParse(header(portHeader.keyId)).data ?? null,
+    untilMs: /^\d{1,15}$/.test(until) ? Number(until) : null,
+  };
 }
 
 export function bodyBytesIn(headers: Headers): number | undefined {

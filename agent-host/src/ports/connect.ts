@@ -1,11 +1,10 @@
 import type { Duplex, Writable } from "node:stream";
-import type { KeyId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import { HostError } from "../errors.ts";
 import { SandboxdError } from "../sandboxd/error.ts";
 import { asHostError } from "../sandboxes/failures.ts";
 import type { Live } from "../sandboxes/registry.ts";
-import { type OpenPort, type OpenPorts, tooManyConnections } from "./open-ports.ts";
+import { type Opener, type OpenPort, type OpenPorts, tooManyConnections } from "./open-ports.ts";
 
 /** A connection to a server in a sandbox. It ends with its client, and its client with it when it is cut. */
 export type PortConnection = { connection: Duplex; open: OpenPort };
@@ -14,7 +13,7 @@ export type PortConnection = { connection: Duplex; open: OpenPort };
 export async function connectTo(
   { openPorts }: { openPorts: OpenPorts },
   live: Live,
-  { port, keyId }: { port: number; keyId: KeyId | null },
+  { port, opener }: { port: number; opener: Opener },
   client: Writable,
 ): Promise<PortConnection> {
   const connection = await dial(live, port);
@@ -26,7 +25,7 @@ export async function connectTo(
     client.destroy();
   };
   try {
-    const open = openPorts.add(live, keyId, cut);
+    const open = openPorts.add(live, opener, cut);
     connection.once("close", open.remove);
     return { connection, open };
   } catch (cause) {

@@ -1,17 +1,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
-import type { KeyId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import { begin, type Live } from "../sandboxes/registry.ts";
 import { type AskDeps, ask, type PortQuestion, replyHeaders } from "./ask.ts";
 import { connectTo } from "./connect.ts";
 import { meter } from "./meter.ts";
-import type { OpenPorts } from "./open-ports.ts";
+import type { Opener, OpenPorts } from "./open-ports.ts";
 
 export type PortDeps = AskDeps & { openPorts: OpenPorts };
 export type Exchange = {
   question: PortQuestion;
-  keyId: KeyId | null;
+  opener: Opener;
   /** Whole, where the signature covers it; otherwise it is read off the request as the server takes it. */
   body: Buffer | undefined;
   /** Of a body that is streamed, where it was said. */
@@ -29,12 +28,12 @@ const discardMs = 1_000;
 export async function exchange(
   deps: PortDeps,
   live: Live,
-  { question, keyId, body, bodyBytes }: Exchange,
+  { question, opener, body, bodyBytes }: Exchange,
   { incoming, outgoing }: { incoming: IncomingMessage; outgoing: ServerResponse },
 ): Promise<number> {
   const finish = begin(live, deps.now);
   try {
-    const opened = await connectTo(deps, live, { port: question.port, keyId }, outgoing);
+    const opened = await connectTo(deps, live, { port: question.port, opener }, outgoing);
     const { touch } = opened.open;
     const { request, reply } = ask(deps, opened, question);
     if (body) {

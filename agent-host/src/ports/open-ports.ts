@@ -3,6 +3,12 @@ import { limits } from "#contract/limits";
 import { HostError } from "../errors.ts";
 import type { Live } from "../sandboxes/registry.ts";
 
+/** By whose right a connection is open: without a key it is nobody's, and lasts. */
+export type Opener = {
+  keyId: KeyId | null;
+  /** Unix milliseconds, when that right ends by itself; `null` = never. */
+  untilMs: number | null;
+};
 /** A connection to a port that somebody uses. */
 export type OpenPort = {
   /** Bytes have passed, in whatever direction: neither it nor its sandbox is idle. */
@@ -15,12 +21,7 @@ export type OpenPort = {
 };
 /** Why a connection is cut that neither of its ends has closed. */
 export type CutReason = "keyRefused" | "idle" | "stopping";
-type Entry = {
-  tenantId: string;
-  keyId: KeyId | null;
-  lastByteAtMs: number;
-  close: (why: CutReason) => void;
-};
+type Entry = Opener & { tenantId: string; lastByteAtMs: number; close: (why: CutReason) => void };
 
 /**
  * All connections to ports of a host: counted, in all and of each tenant, cut when nothing moves on them, and when their
@@ -42,12 +43,12 @@ export class OpenPorts {
   }
 
   /** @throws HostError `too_many_connections` */
-  add(live: Live, keyId: KeyId | null, close: Entry["close"]): OpenPort {
+  add(live: Live, opener: Opener, close: Entry["close"]): OpenPort {
     const { tenantId } = live.lease;
     const count = this.#countOf.get(tenantId) ?? 0;
     if (this.#entries.size >= this.#max || count >= limits.portConnectionsTenantMax)
       throw tooManyConnections();
-    const entry: Entry = { tenantId, keyId, lastByteAtMs: this.#now(), close };
+    const entry: Entry = { ...opener, tenantId, lastByteAtMs: this.#now(), close };
     this.#entries.add(entry);
     this.#countOf.set(tenantId, count + 1);
     return {
@@ -75,9 +76,10 @@ export class OpenPorts {
     this.#closeWhere("keyRefused", ({ keyId }) => keyId !== null && keys.has(keyId));
   }
 
-  /** What carries nothing for long is held open by somebody who has forgotten it. */
+  /** What is open past its right, and what carries nothing for long: somebody has forgotten it. */
   closeIdle(): void {
     const nowMs = this.#now();
+    this.#closeWhere("keyRefused", ({ untilMs }) => untilMs !== null && untilMs <= nowMs);
     this.#closeWhere("idle", ({ lastByteAtMs }) => nowMs - lastByteAtMs >= limits.portIdleMs);
   }
 

@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import type { KeyId } from "#contract/ids";
 import { HostError } from "../errors.ts";
 import { begin, type Live } from "../sandboxes/registry.ts";
 import { ask, type PortQuestion, replyHeaders } from "./ask.ts";
 import { connectTo } from "./connect.ts";
 import type { PortDeps } from "./exchange.ts";
+import type { Opener } from "./open-ports.ts";
 import { splice } from "./splice.ts";
 
-export type Handshake = { question: Omit<PortQuestion, "own">; keyId: KeyId | null };
+export type Handshake = { question: Omit<PortQuestion, "own">; opener: Opener };
 export type UpgradingClient = { incoming: IncomingMessage; socket: Duplex; head: Buffer };
 /** An answer that is no upgrade. */
 export type Refusal = { message: IncomingMessage; touch: () => void };
@@ -27,13 +27,13 @@ const agreed = ["sec-websocket-protocol", "sec-websocket-extensions"] as const;
 export async function tunnel(
   deps: PortDeps,
   live: Live,
-  { question, keyId }: Handshake,
+  { question, opener }: Handshake,
   { incoming, socket, head }: UpgradingClient,
 ): Promise<Refusal | null> {
   const finish = begin(live, deps.now);
   try {
     const own = handshakeHeaders(incoming);
-    const opened = await connectTo(deps, live, { port: question.port, keyId }, socket);
+    const opened = await connectTo(deps, live, { port: question.port, opener }, socket);
     const { touch } = opened.open;
     const { request, reply } = ask(deps, opened, { ...question, own });
     request.end();

@@ -1,7 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Hono } from "hono";
-import { portHeader } from "#contract/ports";
-import { bodyBytesIn, keyIdIn, portAddress } from "../ports/address.ts";
+import { bodyBytesIn, openerIn, portAddress } from "../ports/address.ts";
 import { admit } from "../ports/admit.ts";
 import { exchange, type PortDeps } from "../ports/exchange.ts";
 import type { Registry } from "../sandboxes/registry.ts";
@@ -26,7 +25,7 @@ export function portRoutes(app: Hono<Env>, deps: PortRouteDeps): void {
     const own = ownHeaders(method, body, bodyBytes);
     const asked = {
       question: { port, method, target, headers: [...raw.headers], own },
-      keyId: keyIdIn(c.req.header(portHeader.keyId)),
+      opener: openerIn((name) => c.req.header(name)),
       body,
       bodyBytes,
     };

@@ -2,12 +2,11 @@ import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
-import { portHeader } from "#contract/ports";
 import { requestIdHeader, signatureHeader, unsignedPayload } from "#contract/signature";
 import { attachAddress, isAttachPath } from "../attachments/address.ts";
 import { type AttachmentDeps, attachToProcess } from "../attachments/attach.ts";
 import { HostError } from "../errors.ts";
-import { keyIdIn, portAddress } from "../ports/address.ts";
+import { openerIn, portAddress } from "../ports/address.ts";
 import { admit } from "../ports/admit.ts";
 import { answer } from "../ports/exchange.ts";
 import { type Refusal, tunnel, type UpgradingClient } from "../ports/tunnel.ts";
@@ -54,8 +53,8 @@ async function upgrade(deps: UpgradeDeps, client: UpgradingClient): Promise<void
   const live = admit(deps.registry, sandboxId, header(incoming, signatureHeader.tenant));
   const headers = Object.entries(incoming.headers).map(([name, value]) => [name, String(value)] as const);
   const question = { port, method: "GET", target, headers };
-  const keyId = keyIdIn(incoming.headers[portHeader.keyId]?.toString());
-  const refusal = await tunnel(deps, live, { question, keyId }, client);
+  const opener = openerIn((name) => header(incoming, name));
+  const refusal = await tunnel(deps, live, { question, opener }, client);
   const requestId = header(incoming, requestIdHeader);
   deps.log.info({ event: "tunnel", requestId, sandboxId, isOpen: refusal === null });
   if (refusal) await refuse(client, refusal, port);
@@ -66,9 +65,9 @@ function attach(deps: UpgradeDeps, url: URL, client: UpgradingClient): void {
   const { incoming } = client;
   const { sandboxId, name, after } = attachAddress(url, header(incoming, signatureHeader.sandbox));
   const live = deps.registry.find(sandboxId, header(incoming, signatureHeader.tenant));
-  const keyId = keyIdIn(incoming.headers[portHeader.keyId]?.toString());
+  const opener = openerIn((name) => header(incoming, name));
   const requestId = header(incoming, requestIdHeader);
-  attachToProcess(deps, live, { name, after, keyId, requestId }, client);
+  attachToProcess(deps, live, { name, after, opener, requestId }, client);
   deps.log.info({ event: "attach", requestId, sandboxId });
 }
 

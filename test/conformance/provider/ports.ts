@@ -13,6 +13,7 @@ const request: PortRequest = {
   body: null,
   bodyBytes: null,
   keyId: null,
+  untilMs: null,
   handshake: null,
 };
 

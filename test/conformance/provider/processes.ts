@@ -88,8 +88,9 @@ export function processPromises(
   test("a WebSocket is opened to what has output, and to nothing else", () =>
     withSandbox(async (place) => {
       const { id } = await start(place, { command: "sleep 300" });
+      const wish = { after: 0, handshake, keyId: newKeyId(), untilMs: null };
       const attach = (where: Place, name: string) =>
-        provider().attachProcess(where, name as never, { after: 0, handshake, keyId: newKeyId() }, call);
+        provider().attachProcess(where, name as never, wish, call);
       const opened = await attach(place, id);
       expect(opened.status).toBe(101);
       webSocketOf(opened)?.socket.destroy();

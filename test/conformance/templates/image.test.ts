@@ -90,7 +90,7 @@ test("the image carries its digest, and a second time it is found within a secon
 
 test("a template whose step fails is one sentence and leaves no image, folder or lock", async () => {
   const steps = ["echo 'E: this step fails' >&2; exit 3"];
-  const build = ensure({ name: "broken", packages: [], steps });
+  const build = ensure({ name: "broken", packages: [], programs: [], steps });
   await expect(build).rejects.toThrow(/^mmdebstrap failed: E: /);
   expect(await readdir(workDir)).toEqual([]);
 }, 120_000);
@@ -101,7 +101,7 @@ test("a build that is stopped half-way leaves no folder and no lock", async () =
     if (line === "Extracting archives.") controller.abort("SIGINT");
   };
   const build = ensure(
-    { name: "stopped", from: "scratch", packages: [] },
+    { name: "stopped", from: "scratch", packages: [], programs: [] },
     stopInTheMiddle,
     controller.signal,
   );

@@ -1,8 +1,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
-import type { Heartbeat, HostIdentity } from "#contract/host";
-import { newHostCode, newHostId } from "#contract/ids";
+import { Heartbeat, type HostIdentity } from "#contract/host";
+import { newHostCode, newHostId, newSandboxId } from "#contract/ids";
 import { beat } from "#host/control/heartbeat";
 import { endSandbox } from "#host/sandboxes/end";
 import { reap } from "#host/sandboxes/reap";
@@ -42,8 +42,14 @@ test("an end that cannot be put on record still ends the sandbox, and the host g
 async function listener(deps: ReturnType<typeof host>["deps"]) {
   const beats: Heartbeat[] = [];
   const server = createServer((request, response) => {
-    request.setEncoding("utf8").on("data", (text: string) => beats.push(JSON.parse(text)));
-    response.end(JSON.stringify({ acknowledged: [], kill: [], deadlines: [] }));
+    let body = "";
+    request.setEncoding("utf8").on("data", (text: string) => {
+      body += text;
+    });
+    request.on("end", () => {
+      beats.push(JSON.parse(body));
+      response.end(JSON.stringify({ acknowledged: [], kill: [], deadlines: [] }));
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close());
@@ -74,6 +80,23 @@ test("a sandbox that is being ended is reported as live until its end is on reco
     [0, 1],
   ]);
   expect(leases.ends()).toMatchObject([{ sandboxId, endReason: "idle" }]);
+});
+
+test("ends that one heartbeat has no room for are reported as live until there is", async () => {
+  const { deps, leases } = host();
+  const code = newHostCode();
+  for (let i = 0; i < 1003; i++)
+    leases.end({ sandboxId: newSandboxId(code), generation: 1, endReason: "idle", endedAtMs: 1 });
+  const { beats, speak } = await listener(deps);
+  await speak();
+  const [first] = beats;
+  if (!first) throw new Error("No heartbeat came.");
+  expect(Heartbeat.safeParse(first).error).toBeUndefined();
+  expect([first.ended.length, first.live.length]).toEqual([1000, 3]);
+  expect(new Set([...first.ended, ...first.live].map(({ sandboxId }) => sandboxId)).size).toBe(1003);
+  for (const end of first.ended) leases.acknowledge(end);
+  await speak();
+  expect([beats[1]?.ended.length, beats[1]?.live.length]).toEqual([3, 0]);
 });
 
 test("a sandbox is reported as live only once it is configured: until then its create may fail", async () => {

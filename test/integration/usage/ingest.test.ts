@@ -41,7 +41,7 @@ test("a signed report is recorded, and answered so that its host forgets it", as
   expect(holds).toMatchObject([{ used_cpu_ms: 300, events_seen: 3, events_expected: 3, is_settled: 1 }]);
 });
 
-test("a report that is not signed by a host, or by one that was removed, is refused and changes nothing", async () => {
+test("a report that is not signed by a host, or by one that was never registered, is refused and changes nothing", async () => {
   const said = { events: lifeOf(await books.sandbox(), 1) };
   const now = books.h.clock.now();
   const stranger = { ...books.h.host, key: "00".repeat(32) };
@@ -52,6 +52,19 @@ test("a report that is not signed by a host, or by one that was removed, is refu
   await other.close();
   await expect(ingest(books.h.deps, unknown.hostId, said)).rejects.toMatchObject({ code: "forbidden" });
   expect((await booksOf(books.h.deps.db)).events).toEqual([]);
+});
+
+test("a host that was removed still reports what it has metered, and what was held for it is settled", async () => {
+  const said = { events: lifeOf(await books.sandbox(), 2) };
+  const { db } = books.h.deps;
+  await db.run(sql`UPDATE hosts SET removed_at_ms = 1`);
+  const signed = await signedHeartbeat(books.h.host, said, books.h.clock.now(), usagePath);
+  const response = await books.h.app.request(usagePath, signed);
+  await db.run(sql`UPDATE hosts SET removed_at_ms = NULL`);
+  expect(response.status).toBe(200);
+  const { months, holds } = await booksOf(db);
+  expect(months).toMatchObject([{ cpu_ms: 200 }]);
+  expect(holds).toMatchObject([{ events_seen: 2, is_settled: 1 }]);
 });
 
 test("a host bills nobody for sandboxes of other hosts, of other generations, or that nobody has made", async () => {

@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { scopes } from "#contract/api";
+import { SandboxToken } from "#contract/token";
 import { endSandbox } from "#host/sandboxes/end";
 import { type PortStack, portStack } from "#test/support/port-stack";
 import { freePort } from "#test/support/stack";
@@ -44,6 +45,19 @@ test("a protocol is agreed on from end to end", async () => {
   expect(socket.headers["sec-websocket-protocol"]).toBe("chat");
   expect(socket.headers["set-cookie"]).toBeUndefined();
   socket.socket.destroy();
+});
+
+test("a key that is offered as a protocol goes to no server", async () => {
+  for (const [others, agreed] of [
+    [", chat", "chat"],
+    ["", undefined],
+  ]) {
+    const offered = { "sec-websocket-protocol": `key.${stack.key}${others}` };
+    // The server takes the first that it is offered.
+    const socket = await mustOpen(at("/ws"), { ...mine(), ...offered });
+    expect(socket.headers["sec-websocket-protocol"]).toBe(agreed);
+    socket.socket.destroy();
+  }
 });
 
 test("a reader who stops holds up the sender, and costs bounded memory", { timeout: 20_000 }, async () => {
@@ -151,6 +165,31 @@ test("a key that is revoked takes its connections with it, and no others", async
   await revokeKey(stack.deps, stack.tenantId, brief.id);
   await stack.heartbeat();
   await lost.closed();
+  kept.send("here");
+  expect(await kept.text()).toBe("here");
+  kept.socket.destroy();
+});
+
+test("a connection that a token opened ends with the token, by path and by name, and no other", async () => {
+  const issued = await fetch(`${stack.url}/v1/sandboxes/${id}/tokens`, {
+    method: "POST",
+    headers: { ...mine(), "content-type": "application/json" },
+    body: JSON.stringify({ scopes: ["exec"], expiresInSeconds: 60 }),
+  });
+  const { token } = SandboxToken.parse(await issued.json());
+  const host = `${guest.port}-${id}.sandboxes.test`;
+  const [kept, byPath, byName] = await Promise.all([
+    mustOpen(at("/ws"), mine()),
+    mustOpen(at("/ws"), mine(token)),
+    mustOpen(`${stack.url}/ws`, { host, ...mine(token) }),
+  ]);
+  stack.clock.offsetMs += 50_000;
+  stack.openPorts.closeIdle();
+  byPath.send("still");
+  expect(await byPath.text()).toBe("still");
+  stack.clock.offsetMs += 11_000;
+  stack.openPorts.closeIdle();
+  await Promise.all([byPath.closed(), byName.closed()]);
   kept.send("here");
   expect(await kept.text()).toBe("here");
   kept.socket.destroy();

@@ -13,7 +13,7 @@ function fillUp(ports: OpenPorts, tenantId: string, keyOf: () => KeyId | null = 
   const open: ReturnType<OpenPorts["add"]>[] = [];
   for (;;) {
     try {
-      open.push(ports.add(liveOf(tenantId), keyOf(), () => undefined));
+      open.push(ports.add(liveOf(tenantId), { keyId: keyOf(), untilMs: null }, () => undefined));
     } catch (error) {
       expect(error).toMatchObject({ code: "too_many_connections" });
       return open;
@@ -27,7 +27,7 @@ test("a tenant has a share of a host's connections, and each place is free again
   const revoked = newKeyId();
   const open = fillUp(ports, "greedy", () => revoked);
   expect(open).toHaveLength(share);
-  ports.add(liveOf("other"), null, () => undefined);
+  ports.add(liveOf("other"), { keyId: null, untilMs: null }, () => undefined);
   open[7]?.remove();
   open[7]?.remove();
   expect(fillUp(ports, "greedy")).toHaveLength(1);

@@ -73,6 +73,7 @@ describe.each([
       body: null,
       bodyBytes: null,
       keyId: null,
+      untilMs: null,
       handshake: null,
     };
     for (const target of ["/../../exec", "/%2e%2e/%2E%2e/exec", "/a/../../../files"]) {
@@ -94,6 +95,7 @@ describe.each([
       body: null,
       bodyBytes: null,
       keyId: null,
+      untilMs: null,
     };
     const place = placeAt("http://host.example.test:1");
     const error = await errorOf(provider.requestPort(place, { ...request, handshake }, call));

@@ -9,8 +9,8 @@ import type { KeyHolder, Keyring } from "./keyring.ts";
 import { claimsOf } from "./sandbox-token.ts";
 import { type FoundKey, findKeyByHash, findKeyById, noteKeyUsed } from "./store.ts";
 
-type Deps = { db: Db; keyring: Keyring; now: Clock };
-/** A key, or what of its rights a sandbox's token carries. */
+export type AuthDeps = { db: Db; keyring: Keyring; now: Clock };
+/** A key, or what of its rights a sandbox's token carries, and until when. */
 export type Caller = FoundKey & { sandboxId: SandboxId | null };
 
 const lastUsedGrainMs = 60_000;
@@ -19,7 +19,7 @@ const lastUsedGrainMs = 60_000;
  * Whose key or token a request carries. No network hop while the key is in the isolate's cache, none for a made-up one.
  * @throws AppError `unauthenticated` for anything but one valid key or token, `forbidden` for a suspended tenant.
  */
-export async function authenticate(deps: Deps, ctx: RequestCtx, headers: Headers): Promise<Caller> {
+export async function authenticate(deps: AuthDeps, ctx: RequestCtx, headers: Headers): Promise<Caller> {
   const presented = presentedKey(headers);
   const nowMs = deps.now();
   if (presented.startsWith(tokenPrefix)) return byToken(deps, ctx, presented, nowMs);
@@ -31,7 +31,7 @@ export async function authenticate(deps: Deps, ctx: RequestCtx, headers: Headers
 }
 
 /** A token counts as long as the key that it was made with; what that key has lost since, the token has lost too. */
-async function byToken(deps: Deps, ctx: RequestCtx, token: string, nowMs: number): Promise<Caller> {
+async function byToken(deps: AuthDeps, ctx: RequestCtx, token: string, nowMs: number): Promise<Caller> {
   const claims = await claimsOf(await deps.keyring.tokenSecret(), token);
   if (!claims || claims.expiresAtMs <= nowMs) throw unauthenticated();
   const cached = deps.keyring.makers.get(claims.keyId, nowMs);
@@ -39,17 +39,19 @@ async function byToken(deps: Deps, ctx: RequestCtx, token: string, nowMs: number
   checkStanding(key, nowMs);
   if (!cached) noteUse(deps, ctx, key, nowMs);
   const scopes = claims.scopes.filter((scope) => key.scopes.includes(scope));
-  return { ...key, scopes, sandboxId: claims.sandboxId };
+  const expiresAtMs = Math.min(claims.expiresAtMs, key.expiresAtMs ?? claims.expiresAtMs);
+  return { ...key, scopes, expiresAtMs, sandboxId: claims.sandboxId };
 }
 
-function checkStanding(found: FoundKey, nowMs: number): void {
+/** @throws AppError `unauthenticated`, `forbidden` */
+export function checkStanding(found: Pick<FoundKey, "expiresAtMs" | "suspendedAtMs">, nowMs: number): void {
   if (found.expiresAtMs !== null && found.expiresAtMs <= nowMs) throw unauthenticated();
   if (found.suspendedAtMs !== null) {
     throw new AppError("forbidden", "This tenant is suspended. Ask the operator of this service.");
   }
 }
 
-async function load(deps: Deps, key: string, nowMs: number): Promise<KeyHolder> {
+async function load(deps: AuthDeps, key: string, nowMs: number): Promise<KeyHolder> {
   if (deps.keyring.refused.get(key, nowMs)) throw unauthenticated();
   if (!(await isOurKey(await deps.keyring.secret(), key))) throw unauthenticated();
   const found = await findKeyByHash(deps.db, await sha256Hex(key));
@@ -62,7 +64,12 @@ async function load(deps: Deps, key: string, nowMs: number): Promise<KeyHolder> 
   return holder;
 }
 
-async function loadMaker(deps: Deps, { tenantId, keyId }: TokenClaims, nowMs: number): Promise<FoundKey> {
+/** A key by its id, which is then known for a while. @throws AppError `unauthenticated` for one that is over */
+export async function loadMaker(
+  deps: AuthDeps,
+  { tenantId, keyId }: Pick<TokenClaims, "tenantId" | "keyId">,
+  nowMs: number,
+): Promise<FoundKey> {
   if (deps.keyring.refusedMakers.get(keyId, nowMs)) throw unauthenticated();
   const found = await findKeyById(deps.db, tenantId, keyId);
   if (!found || isOver(found, nowMs)) {
@@ -77,7 +84,7 @@ const isOver = ({ revokedAtMs, expiresAtMs }: FoundKey, nowMs: number) =>
   revokedAtMs !== null || (expiresAtMs !== null && expiresAtMs <= nowMs);
 
 /** Once a minute at most, and never in the way of the answer. */
-function noteUse(deps: Deps, ctx: RequestCtx, found: FoundKey, nowMs: number): void {
+function noteUse(deps: AuthDeps, ctx: RequestCtx, found: FoundKey, nowMs: number): void {
   if (found.lastUsedAtMs !== null && nowMs - found.lastUsedAtMs < lastUsedGrainMs) return;
   ctx.background("noteKeyUsed", noteKeyUsed(deps.db, found.tenantId, found.id, nowMs));
 }

@@ -24,9 +24,9 @@ type Making = { tenantId: TenantId; grantor: Grantor; by: By; maker: Maker };
  */
 export function createKey(deps: Deps, ctx: Ctx, wanted: CreateKey, asked: Asked): Promise<Made<NewKey>> {
   const { tenantId, keyId, requestId } = ctx;
-  // What two keys may spend of one budget would be twice the budget.
-  if (ctx.restrictions.monthlyCapMicros !== null) {
-    throw new AppError("forbidden", "A key that has a budget of its own cannot make keys.");
+  // Each key has its cap and its bucket to itself: two would spend and ask twice of what one may.
+  if (ctx.restrictions.monthlyCapMicros !== null || ctx.restrictions.rate !== null) {
+    throw new AppError("forbidden", "A key that has a budget or a rate of its own cannot make keys.");
   }
   const by: By = { actor: `key:${keyId}`, requestId };
   return make(deps, { tenantId, grantor: ctx, by, maker: keyId }, wanted, asked);
@@ -39,7 +39,7 @@ export function createTenantKey(
   { tenantId, ...wanted }: CreateKey & { tenantId: TenantId },
   asked: Asked,
 ): Promise<Made<NewKey>> {
-  const all = { templates: null, expiresAtMs: null, monthlyCapMicros: null, rate: null };
+  const all = { templates: null, expiresAtMs: null };
   const grantor: Grantor = { scopes: wanted.scopes, restrictions: all };
   return make(deps, { tenantId, grantor, by: byOperator(ctx), maker: "operator" }, wanted, asked);
 }

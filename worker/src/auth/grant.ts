@@ -2,8 +2,10 @@ import type { CreateKey } from "#contract/key";
 import type { Ctx, Restrictions } from "../context.ts";
 import type { Issue } from "../errors.ts";
 
-/** What a key may hand on: all that it has, `null` = whatever its tenant may. */
-export type Grantor = Pick<Ctx, "scopes" | "restrictions">;
+/** What a key may hand on: all that it has, `null` = whatever its tenant may. One with a cap or a rate hands on nothing. */
+export type Grantor = Pick<Ctx, "scopes"> & {
+  restrictions: Pick<Restrictions, "templates" | "expiresAtMs">;
+};
 
 /** When a key that is asked for ends, by itself. */
 export function expiryOf(wanted: CreateKey, nowMs: number): number | null {
@@ -25,8 +27,8 @@ export function restrict(
   const restrictions = {
     templates: wanted.templates ?? own.templates,
     expiresAtMs: expiryOf(wanted, nowMs) ?? own.expiresAtMs,
-    monthlyCapMicros: wanted.budget?.monthlyCapMicros ?? own.monthlyCapMicros,
-    rate: wanted.rate ?? own.rate,
+    monthlyCapMicros: wanted.budget?.monthlyCapMicros ?? null,
+    rate: wanted.rate ?? null,
   };
   const wider = (path: string) => ({
     path,
@@ -36,11 +38,6 @@ export function restrict(
   if (!wanted.scopes.every((scope) => grantor.scopes.includes(scope))) issues.push(wider("scopes"));
   if (!isWithin(own.templates, restrictions.templates)) issues.push(wider("templates"));
   if (isBeyond(own.expiresAtMs, restrictions.expiresAtMs)) issues.push(wider("expiresAt"));
-  if (isBeyond(own.monthlyCapMicros, restrictions.monthlyCapMicros)) issues.push(wider("budget"));
-  for (const name of ["requestsPerSecond", "burst"] as const) {
-    if (isBeyond(own.rate?.[name] ?? null, restrictions.rate?.[name] ?? null))
-      issues.push(wider(`rate.${name}`));
-  }
   return issues.length > 0 ? { issues } : { restrictions };
 }
 

@@ -20,6 +20,17 @@ export function withProtocolKey(headers: Headers): Headers {
   return moved;
 }
 
+/** The same headers without keys among the subprotocols: what is offered besides is for who answers. */
+export function withoutProtocolKeys(headers: Headers): Headers {
+  const offered = protocolsOf(headers);
+  const others = offered.filter((each) => !each.startsWith(keyPrefix));
+  if (others.length === offered.length) return headers;
+  const rest = new Headers(headers);
+  rest.delete(header);
+  if (others.length > 0) rest.set(header, others.join(", "));
+  return rest;
+}
+
 /**
  * The same headers with our own subprotocol and no other: a key goes no further than to us.
  * @throws AppError `invalid_request` for a client that wants to speak something else

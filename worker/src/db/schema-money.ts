@@ -51,6 +51,7 @@ export const holds = sqliteTable(
   (t) => [
     index("holds_open_by_tenant").on(t.tenantId, t.keyId).where(sql`settled_at_ms IS NULL`),
     index("holds_open_by_deadline").on(t.expiresAtMs).where(sql`settled_at_ms IS NULL`),
+    index("holds_settled_by_tenant").on(t.tenantId).where(sql`settled_at_ms IS NOT NULL`),
     index("holds_settled").on(t.settledAtMs).where(sql`settled_at_ms IS NOT NULL`),
   ],
 );

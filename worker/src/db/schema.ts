@@ -105,6 +105,7 @@ export const reservations = sqliteTable(
   (t) => [
     uniqueIndex("reservations_by_sandbox").on(t.sandboxId),
     index("reservations_released").on(t.releasedAtMs).where(sql`released_at_ms IS NOT NULL`),
+    index("reservations_released_by_tenant").on(t.tenantId).where(sql`released_at_ms IS NOT NULL`),
     index("reservations_held_by_tenant").on(t.tenantId).where(sql`released_at_ms IS NULL`),
     index("reservations_held_by_deadline").on(t.expiresAtMs).where(sql`released_at_ms IS NULL`),
   ],
@@ -161,5 +162,5 @@ export const idempotency = sqliteTable(
     body: text("body"),
     createdAtMs: integer("created_at_ms").notNull(),
   },
-  (t) => [index("idempotency_by_age").on(t.createdAtMs)],
+  (t) => [index("idempotency_by_age").on(t.createdAtMs), index("idempotency_by_tenant").on(t.tenantId)],
 );

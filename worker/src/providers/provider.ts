@@ -59,6 +59,8 @@ export type AttachHandshake = {
   handshake: Record<string, string>;
   /** The connection ends when this key is refused. */
   keyId: KeyId;
+  /** It ends then, when nothing has ended it before; `null` = never by itself. */
+  untilMs: number | null;
 };
 export type ArchiveWish = { path: string; isGzip: boolean };
 
@@ -74,6 +76,8 @@ export type PortRequest = {
   bodyBytes: number | null;
   /** The connection ends when this key is refused. */
   keyId: KeyId | null;
+  /** It ends then, when nothing has ended it before; `null` = never by itself. */
+  untilMs: number | null;
   /** The headers of a handshake, as the runtime wants them; null = an ordinary request. */
   handshake: Record<string, string> | null;
 };

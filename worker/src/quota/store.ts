@@ -69,6 +69,14 @@ export function moveReservationStatement(db: Db, tenantId: TenantId, from: Sandb
       AND EXISTS (SELECT 1 FROM sandboxes WHERE id = ${to} AND tenant_id = ${tenantId})`);
 }
 
+/** Whether its slot is held: not given back, as it is some time after the deadline. */
+export async function hasSlot(db: Db, tenantId: TenantId, sandboxId: SandboxId): Promise<boolean> {
+  const rows = await db.all(sql`
+    SELECT 1 FROM reservations
+    WHERE tenant_id = ${tenantId} AND sandbox_id = ${sandboxId} AND released_at_ms IS NULL`);
+  return rows.length > 0;
+}
+
 export async function slotsOf(db: Db, tenantId: TenantId): Promise<{ limit: number; used: number }> {
   const rows = await db.all<{ slotLimit: number; used: number }>(sql`
     SELECT ${concurrentSandboxes} AS slotLimit,

@@ -33,7 +33,12 @@ type Deps = PortDeps &
   };
 type Target = Extract<PortAddress, { port: number }>;
 /** Of who shows a key, all that is known; of others, what the host asks. */
-type Caller = { tenantId: PortPlace["tenantId"]; keyId: KeyId | null; ctx?: Ctx };
+type Caller = {
+  tenantId: PortPlace["tenantId"];
+  opener: { keyId: KeyId | null; untilMs: number | null };
+  ctx?: Ctx;
+};
+const keyless = { keyId: null, untilMs: null };
 
 /**
  * Requests that name a sandbox by their host, or by E2B's routing headers, go to it before any route of ours is looked
@@ -62,7 +67,7 @@ async function serve(deps: Deps, state: RequestState, target: Target, request: R
   const caller = await callerOf(deps, state, sandboxId, request.headers);
   const place = await placeFor(deps, state.ctx, sandboxId, caller.tenantId);
   const { pathname, search } = new URL(request.url);
-  const wish = { request, port, target: pathname + search, origin, prefix: "", keyId: caller.keyId };
+  const wish = { request, port, target: pathname + search, origin, prefix: "", ...caller.opener };
   if (!caller.ctx || !isHandshake(request)) return sendToPort(deps, state.ctx, place, wish);
   return tunneling(deps, caller.ctx, (onEnd) => sendToPort(deps, state.ctx, place, { ...wish, onEnd }));
 }
@@ -79,12 +84,14 @@ async function callerOf(deps: Deps, state: RequestState, id: SandboxId, headers:
     const shown = new Headers({ authorization: `Bearer ${key}` });
     const ctx = await requireCaller(deps, state, shown, api.usePort);
     confine(ctx, {}, id);
-    return { tenantId: ctx.tenantId, keyId: ctx.keyId, ctx };
+    const opener = { keyId: ctx.keyId, untilMs: ctx.restrictions.expiresAtMs };
+    return { tenantId: ctx.tenantId, opener, ctx };
   }
-  deps.portVisits.take(id);
-  const token = trafficTokenHeaders.map((name) => headers.get(name)).find((sent) => sent !== null);
-  if (token === undefined || token === null) return { tenantId: portCaller.anyone, keyId: null };
-  if (await isTrafficToken(deps, id, token)) return { tenantId: portCaller.tokenHolder, keyId: null };
+  const token = trafficTokenHeaders.map((name) => headers.get(name)).find((sent) => sent !== null) ?? null;
+  const isHolder = token !== null && (await isTrafficToken(deps, id, token));
+  deps.portVisits.take(id, isHolder ? "holder" : "anyone");
+  if (isHolder) return { tenantId: portCaller.tokenHolder, opener: keyless };
+  if (token === null) return { tenantId: portCaller.anyone, opener: keyless };
   throw new AppError("forbidden", "This is not the traffic token of the sandbox.");
 }
 

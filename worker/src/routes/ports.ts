@@ -24,7 +24,8 @@ export function mountPorts(app: App, deps: Deps): void {
     if (pathname !== prefix && !pathname.startsWith(`${prefix}/`))
       throw new AppError("not_found", "There is nothing at this address.");
     const target = (pathname.slice(prefix.length) || "/") + search;
-    const wish = { request, port, target, origin: "shared" as const, prefix, keyId: ctx.keyId };
+    const opener = { keyId: ctx.keyId, untilMs: ctx.restrictions.expiresAtMs };
+    const wish = { request, port, target, origin: "shared" as const, prefix, ...opener };
     const send = (onEnd?: () => void) =>
       onHost(deps, ctx, id, (place) => sendToPort(deps, ctx, place, { ...wish, ...(onEnd && { onEnd }) }));
     return isHandshake(request) ? tunneling(deps, ctx, send) : send();

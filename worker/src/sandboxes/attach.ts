@@ -32,8 +32,9 @@ export async function attachToProcess(
     throw new AppError("invalid_request", "Open a WebSocket at this address.");
   }
   const handshake = deps.passage.handshake(withOwnProtocol(request.headers));
+  const wish = { after, handshake, keyId: ctx.keyId, untilMs: ctx.restrictions.expiresAtMs };
   const answer = await onProcess(deps, ctx, id, name, (place, process, call) =>
-    deps.provider.attachProcess(place, process, { after, handshake, keyId: ctx.keyId }, call),
+    deps.provider.attachProcess(place, process, wish, call),
   );
   const headers = new Headers();
   for (const each of agreed) {

@@ -24,7 +24,8 @@ export async function changeSandbox(
 ): Promise<SandboxRow | undefined> {
   const { lifetimeSeconds, capMicros, metadata } = change;
   const lifetimeMs = lifetimeSeconds === undefined ? undefined : lifetimeSeconds * 1000;
-  // Past its deadline the slot may have been given back: such a sandbox must not be revived without one.
+  // Past its deadline, by whichever clock, the slot or the hold may have been given back: such a sandbox must not be
+  // revived without them. Only what was made before there were holds has none at all.
   const isAlive = and(
     eq(sandboxes.tenantId, tenantId),
     eq(sandboxes.id, id),
@@ -32,6 +33,8 @@ export async function changeSandbox(
     gt(sandboxes.expiresAtMs, nowMs),
     lifetimeMs === undefined ? undefined : sql`${sandboxes.createdAtMs} + ${lifetimeMs} > ${nowMs}`,
     capMicros === undefined ? undefined : sql`${sandboxes.capMicros} <= ${capMicros}`,
+    sql`EXISTS (SELECT 1 FROM reservations WHERE sandbox_id = ${id} AND released_at_ms IS NULL)`,
+    sql`NOT EXISTS (SELECT 1 FROM holds WHERE sandbox_id = ${id} AND settled_at_ms IS NOT NULL)`,
   );
   // What was made before there were holds has none, and one that is not large enough was not granted more.
   const isHeld = sql`NOT EXISTS (

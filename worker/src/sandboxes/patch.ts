@@ -13,6 +13,7 @@ import { readFacts } from "../quota/facts-store.ts";
 import { leftOf } from "../quota/longest.ts";
 import { refusalOf } from "../quota/refuse.ts";
 import { findHold } from "../quota/resize-store.ts";
+import { hasSlot } from "../quota/store.ts";
 import { ofUsed } from "../quota/units.ts";
 import { type Change, changeSandbox } from "./change-store.ts";
 import { onHost, sandboxEnded } from "./on-host.ts";
@@ -69,7 +70,8 @@ async function refusalFor(deps: Deps, ctx: Ctx, id: SandboxId, change: Change): 
   if (!row) return sandboxNotFound();
   if (row.state === "ended" || row.state === "ending") return sandboxEnded(row.endReason);
   const nowMs = deps.now();
-  if (row.expiresAtMs <= nowMs) return sandboxEnded("lifetime");
+  if (row.expiresAtMs <= nowMs || !(await hasSlot(deps.db, ctx.tenantId, id)))
+    return sandboxEnded("lifetime");
   const { lifetimeSeconds = row.lifetimeSeconds, capMicros } = change;
   if (row.createdAtMs + lifetimeSeconds * 1000 <= nowMs) return tooOld();
   if (capMicros !== undefined && (row.capMicros ?? Number.POSITIVE_INFINITY) > capMicros) return noLowerCap();

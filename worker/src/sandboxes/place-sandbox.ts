@@ -48,14 +48,14 @@ export async function placeSandbox(deps: PlaceDeps, ctx: Ctx, placing: Placing):
   const giveUpAtMs = draft.createdAtMs + limits.createDeadlineMs;
   let row = reserved?.row;
   const attempt = async (host: Host): Promise<SandboxRow> => {
-    const deadlineMs = giveUpAtMs - deps.now();
-    if (row && deadlineMs <= 0)
-      throw new AppError("no_capacity", "No host had room in time. Try again soon.");
+    if (row) timeLeftMs(deps, giveUpAtMs);
     const current = await rowOn(deps, ctx, { ...placing, row, host });
     row = current;
     const budget = await budgetOf(deps, current);
+    // Only now: a database that is slow takes of the time that the host gets.
+    const deadlineMs = timeLeftMs(deps, giveUpAtMs);
     const target = { tenantId: ctx.tenantId, sandboxId: current.id, hostId: host.id, url: host.url };
-    const call = { requestId: ctx.requestId, deadlineMs: Math.max(1, deadlineMs) };
+    const call = { requestId: ctx.requestId, deadlineMs };
     const created = await deps.provider.create(target, { ...hostCreateOf(current, input), ...budget }, call);
     ctx.note("source", created.source);
     return keepDisk(deps, ctx, current, created.diskMiB);
@@ -66,6 +66,13 @@ export async function placeSandbox(deps: PlaceDeps, ctx: Ctx, placing: Placing):
     if (row) await giveUp(deps, ctx, row, error);
     throw error;
   }
+}
+
+/** @throws AppError `no_capacity` when there is none */
+function timeLeftMs({ now }: PlaceDeps, giveUpAtMs: number): number {
+  const leftMs = giveUpAtMs - now();
+  if (leftMs <= 0) throw new AppError("no_capacity", "No host had room in time. Try again soon.");
+  return leftMs;
 }
 
 /** A host that keeps workspaces in memory says what it could give. */
@@ -107,10 +114,11 @@ async function reserve(
   return row;
 }
 
-/** A host is told what a cap is in, so that it can keep it by itself. */
+/** A host is told what a cap is in, so that it can keep it by itself. @throws AppError `sandbox_ended` */
 async function budgetOf({ db }: PlaceDeps, row: SandboxRow): Promise<Pick<HostCreate, "budget">> {
   if (row.capMicros === null) return {};
-  const prices = await findPrices(db, row.tenantId, row.createdAtMs);
+  const prices = await findPrices(db, row.tenantId, row.id);
+  if (!prices) throw endedMeanwhile();
   return { budget: { capMicros: row.capMicros, prices } };
 }
 
@@ -123,8 +131,11 @@ async function move(
   const moving = { ...to, by: byCaller(ctx), nowMs: deps.now(), rider };
   if (await moveToHost(deps.db, ctx.tenantId, row.id, moving)) return { ...row, ...to };
   // Ended by its tenant in the meantime: not `no_capacity`, which would offer it to a third host.
-  throw new AppError("sandbox_ended", "The sandbox was ended while it was being created.");
+  throw endedMeanwhile();
 }
+
+const endedMeanwhile = () =>
+  new AppError("sandbox_ended", "The sandbox was ended while it was being created.");
 
 /** An unknown outcome keeps all that was taken: the reconciler gives it back once the host has said what became of it. */
 async function giveUp(deps: PlaceDeps, ctx: Ctx, row: SandboxRow, error: unknown): Promise<void> {

@@ -2,6 +2,7 @@ import type { KeyId } from "#contract/ids";
 import { limits } from "#contract/limits";
 import { headersFromPort, headersToPort, type PortOrigin, rebaseLocation } from "#contract/port-headers";
 import { portHeader } from "#contract/ports";
+import { withoutProtocolKeys } from "../auth/protocol-key.ts";
 import { type Bytes, boundStream, brokenOff, inTime, tooLarge } from "../bytes.ts";
 import type { RequestCtx } from "../context.ts";
 import type { PortPlace, PortRequest, SandboxProvider } from "../providers/provider.ts";
@@ -27,6 +28,8 @@ export type PortWish = {
   /** What stands before `target` in the client's address; none on a host name. */
   prefix: string;
   keyId: KeyId | null;
+  /** When what was shown ends by itself. */
+  untilMs: number | null;
   /** Called when a WebSocket that was opened is over. */
   onEnd?: () => void;
 };
@@ -45,8 +48,10 @@ export async function sendToPort(
   place: PortPlace,
   wish: PortWish,
 ): Promise<Response> {
-  const { request, port, target, keyId } = wish;
-  const handshake = isHandshake(request) ? deps.passage.handshake(request.headers) : null;
+  const { request, port, target, keyId, untilMs } = wish;
+  const handshake = isHandshake(request)
+    ? deps.passage.handshake(withoutProtocolKeys(request.headers))
+    : null;
   const headers = {
     ...Object.fromEntries(headersToPort(request.headers, wish.origin)),
     ...forwardedHeaders(deps, wish),
@@ -60,6 +65,7 @@ export async function sendToPort(
     body,
     bodyBytes,
     keyId,
+    untilMs,
     handshake,
   };
   // A streamed body has its own time; the host watches that something moves.

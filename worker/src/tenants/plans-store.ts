@@ -41,12 +41,12 @@ export async function putPlanRow(db: Db, plan: Plan, { by, nowMs }: Change): Pro
   return changed === 1;
 }
 
-/** Whether it was deleted: no tenant is on it, not even a deleted one that may come back. */
+/** Whether it was deleted: no tenant is on it, not even a deleted one that may come back or has a month to be billed. */
 export async function deletePlanRow(db: Db, name: string, { by, nowMs }: Change): Promise<boolean> {
   const [changed] = await runBatch(db, [
     db.run(sql`
       DELETE FROM plans WHERE name = ${name}
-        AND NOT EXISTS (SELECT 1 FROM tenants WHERE plan = ${name} AND removal_began_at_ms IS NULL)`),
+        AND NOT EXISTS (SELECT 1 FROM tenants WHERE plan = ${name} AND removed_at_ms IS NULL)`),
     auditStatement(db, { ...by, tenantId: null, atMs: nowMs, action: "plan.deleted", subject: name }),
   ]);
   return changed === 1;

@@ -38,9 +38,12 @@ export async function putPlan(deps: Deps, ctx: RequestCtx, name: string, terms: 
   return plan;
 }
 
-/** @throws AppError `plan_not_found`, `conflict` while a tenant is on it */
+/** @throws AppError `plan_not_found`, `conflict` while a tenant is on it, also a deleted one that is not removed yet */
 export async function deletePlan(deps: Deps, ctx: RequestCtx, name: string): Promise<void> {
   if (await deletePlanRow(deps.db, name, { by: byOperator(ctx), nowMs: deps.now() })) return;
   if (!(await findPlan(deps.db, name))) throw notFound("plans");
-  throw new AppError("conflict", "There are tenants on this plan. Give them another one first.");
+  throw new AppError(
+    "conflict",
+    "There are tenants on this plan. Give them another one first; deleted ones keep it until all of theirs is gone.",
+  );
 }

@@ -37,8 +37,8 @@ export async function beginRemoval(
 }
 
 /** What each bill of a month is made from stays until that month's statement is closed. */
-const isBilled = (table: SQL) => sql`EXISTS (
-  SELECT 1 FROM statements WHERE statements.tenant_id = ${table}.tenant_id AND statements.month = ${table}.month)`;
+const isBilled = (tenantId: TenantId) =>
+  sql`month IN (SELECT month FROM statements WHERE tenant_id = ${tenantId})`;
 /** A sandbox that may still live, or whose use may still be reported, is kept with what is held for it. */
 const isOver = sql`ended_at_ms IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM reservations WHERE sandbox_id = sandboxes.id AND released_at_ms IS NULL)
@@ -51,7 +51,7 @@ const isUnused = sql`(
   AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.tenant_id = price_sheets.tenant_id AND h.settled_at_ms IS NULL))`;
 
 /** Every table with rows of tenants, and which of them go; statements and audit are kept. */
-const goes: readonly (readonly [table: string, condition: SQL])[] = [
+const goesOf = (tenantId: TenantId): readonly (readonly [table: string, condition: SQL])[] => [
   ["idempotency", sql`TRUE`],
   ["runs", sql`ended_at_ms IS NOT NULL`],
   ["stored_output", sql`TRUE`],
@@ -59,12 +59,17 @@ const goes: readonly (readonly [table: string, condition: SQL])[] = [
   ["reservations", sql`released_at_ms IS NOT NULL`],
   ["holds", sql`settled_at_ms IS NOT NULL`],
   ["creates_by_day", sql`TRUE`],
-  ["usage_events", isBilled(sql`usage_events`)],
-  ["usage_hours", isBilled(sql`usage_hours`)],
-  ["usage_months", isBilled(sql`usage_months`)],
+  ["usage_events", isBilled(tenantId)],
+  ["usage_hours", isBilled(tenantId)],
+  ["usage_months", isBilled(tenantId)],
   ["price_sheets", isUnused],
   ["keys", sql`TRUE`],
 ];
+/** Tables that are looked through by two partial indexes: a question about both of their parts would read all rows. */
+const partsOf: Record<string, readonly SQL[]> = {
+  reservations: [sql`released_at_ms IS NULL`, sql`released_at_ms IS NOT NULL`],
+  holds: [sql`settled_at_ms IS NULL`, sql`settled_at_ms IS NOT NULL`],
+};
 /** Their key is all of their columns, so they have no row number to be chosen by; they are few. */
 const withoutRowId = new Set([
   "stored_output",
@@ -82,6 +87,7 @@ export async function removeSome(
 ): Promise<{ removed: number; isDone: boolean }> {
   const mayGo = sql`EXISTS (
     SELECT 1 FROM tenants WHERE tenants.id = ${tenantId} AND removal_began_at_ms IS NOT NULL)`;
+  const goes = goesOf(tenantId);
   const deletions = goes.map(([table, condition]) => {
     const name = sql.raw(table);
     const where = sql`tenant_id = ${tenantId} AND ${mayGo} AND ${condition}`;
@@ -90,8 +96,10 @@ export async function removeSome(
       : db.run(sql`DELETE FROM ${name} WHERE rowid IN (
           SELECT rowid FROM ${name} WHERE ${where} LIMIT ${rowsMax})`);
   });
-  const isEmpty = goes.map(
-    ([table]) => sql`NOT EXISTS (SELECT 1 FROM ${sql.raw(table)} WHERE tenant_id = ${tenantId})`,
+  const isEmpty = goes.flatMap(([table]) =>
+    (partsOf[table] ?? [sql`TRUE`]).map(
+      (part) => sql`NOT EXISTS (SELECT 1 FROM ${sql.raw(table)} WHERE tenant_id = ${tenantId} AND ${part})`,
+    ),
   );
   const changed = await runBatch(db, [
     ...deletions,

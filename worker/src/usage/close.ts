@@ -1,16 +1,20 @@
+import type { TenantId } from "#contract/ids";
+import type { PriceSheet } from "#contract/plan";
 import type { Clock } from "../context.ts";
 import type { Db } from "../db/client.ts";
+import type { Log } from "../log.ts";
 import { monthOf } from "../quota/month.ts";
 import { statementOf } from "./statement.ts";
 import {
   type Closing,
   closeStatements,
   monthParts,
-  oldestOpenMonth,
+  monthsToClose,
+  openTenants,
   tenantsToClose,
 } from "./statement-store.ts";
 
-type Deps = { db: Db; now: Clock };
+type Deps = { db: Db; log: Log; now: Clock };
 
 const hourMs = 3_600_000;
 /**
@@ -21,26 +25,41 @@ const hourMs = 3_600_000;
 export const closeAfterMs = 49 * hourMs;
 
 const tenantsPerSweep = 100;
+const monthsPerSweep = 24;
+const idsLoggedMax = 20;
 
-/** Closes what is due of the oldest month that is not closed for everybody: a bounded number of tenants per sweep. */
-export async function closeMonths({ db, now }: Deps): Promise<number> {
+/**
+ * Closes what is due of the oldest month that is not closed for everybody: a bounded number of tenants per sweep. A
+ * tenant without readable prices is logged and left open, and holds up no other: where there are only such, the next
+ * month's turn comes. How many were closed.
+ */
+export async function closeMonths({ db, log, now }: Deps): Promise<number> {
   const nowMs = now();
-  const month = await oldestOpenMonth(db, lastMonthDue(nowMs));
-  if (month === undefined) return 0;
-  const due = await tenantsToClose(db, month, tenantsPerSweep);
+  for (const month of await monthsToClose(db, lastMonthDue(nowMs), monthsPerSweep)) {
+    const due = await tenantsToClose(db, month, tenantsPerSweep);
+    const unpriced = due.length > 0 ? [] : await openTenants(db, month, idsLoggedMax);
+    if (unpriced.length === 0)
+      return closeStatements(db, month, await closingsOf(db, month, due, nowMs), nowMs);
+    log({ level: "error", event: "month_without_prices", month, ids: unpriced });
+  }
+  return 0;
+}
+
+type Due = { tenantId: TenantId; sheet: PriceSheet };
+
+async function closingsOf(db: Db, month: string, due: readonly Due[], nowMs: number): Promise<Closing[]> {
   const ids = due.map(({ tenantId }) => tenantId);
   const parts = await monthParts(db, ids, month);
-  const closings = due.map(({ tenantId, sheet }): Closing => {
+  const closedAt = new Date(nowMs).toISOString();
+  return due.map(({ tenantId, sheet }): Closing => {
     const { body, used } = statementOf(
       month,
       parts.filter((part) => part.tenantId === tenantId),
       sheet,
     );
-    const closedAt = new Date(nowMs).toISOString();
     const { isDraft: _draft, month: of, ...rest } = body;
     return { tenantId, used, body: { month: of, isDraft: false, closedAt, ...rest } };
   });
-  return closeStatements(db, month, closings, nowMs);
 }
 
 /** The newest month that has ended so long ago. */

@@ -13,13 +13,13 @@ const idsLoggedMax = 20;
 
 /**
  * Records what a host has metered. All of it is settled with the answer, the host forgets it: also what belongs to no
- * sandbox that we know of, since asking again would not make it known.
- * @throws AppError `forbidden` for a host that is not registered or was removed
+ * sandbox that we know of, since asking again would not make it known. A host that was removed still says what it has
+ * metered until then: its code is never used again, so its events can be about no sandboxes but its own.
+ * @throws AppError `forbidden` for a host that was never registered
  */
 export async function ingest(deps: Deps, hostId: HostId, report: UsageReport): Promise<UsageReceipt> {
   const host = await findHost(deps.db, hostId);
-  if (!host || host.removedAtMs !== null)
-    throw new AppError("forbidden", "This host is not registered here; register it again.");
+  if (!host) throw new AppError("forbidden", "This host is not registered here; register it again.");
   const events = new Map<string, Reported>();
   const foreign: string[] = [];
   for (const event of report.events) {

@@ -80,31 +80,49 @@ export async function openMonths(db: Db, tenantId: TenantId, limit: number): Pro
   return rows.map(({ month }) => month);
 }
 
-/** The oldest month up to this one that somebody has used and that is not closed for all; steps from month to month. */
-export async function oldestOpenMonth(db: Db, upTo: string): Promise<string | undefined> {
-  const [row] = await db.all<{ month: string }>(sql`
+/** Months up to this one that somebody has used and that are not closed for all, oldest first; steps from one to the next. */
+export async function monthsToClose(db: Db, upTo: string, limit: number): Promise<string[]> {
+  const rows = await db.all<{ month: string }>(sql`
     WITH RECURSIVE months (month) AS (
       SELECT min(month) FROM usage_months
       UNION ALL
       SELECT (SELECT min(month) FROM usage_months WHERE month > months.month) FROM months WHERE month < ${upTo}
     )
     SELECT month FROM months
-    WHERE month <= ${upTo} AND month NOT IN (SELECT month FROM closed_months) ORDER BY month LIMIT 1`);
-  return row?.month;
+    WHERE month <= ${upTo} AND month NOT IN (SELECT month FROM closed_months) ORDER BY month LIMIT ${limit}`);
+  return rows.map(({ month }) => month);
 }
 
 const unclosed = (month: string) => sql`
   SELECT DISTINCT tenant_id FROM usage_months u WHERE month = ${month}
     AND NOT EXISTS (SELECT 1 FROM statements WHERE tenant_id = u.tenant_id AND month = ${month})`;
 
-/** Some of the tenants who have used something in a month that is not closed for them, with what they are billed by. */
-export async function tenantsToClose(db: Db, month: string, limit: number) {
+/**
+ * Some of the tenants who have used something in a month that is not closed for them, with what they are billed by;
+ * without those for whom that is not there or cannot be read.
+ */
+export async function tenantsToClose(
+  db: Db,
+  month: string,
+  limit: number,
+): Promise<{ tenantId: TenantId; sheet: PriceSheet }[]> {
   const rows = await db.all<{ tenantId: TenantId; sheet: string }>(sql`
-    SELECT open.tenant_id AS tenantId, coalesce(
-      (SELECT sheet FROM price_sheets WHERE tenant_id = open.tenant_id AND month = ${month}),
-      (SELECT sheet FROM tenant_plans WHERE tenant_id = open.tenant_id)) AS sheet
-    FROM (${unclosed(month)} ORDER BY tenant_id LIMIT ${limit}) open`);
-  return rows.map(({ tenantId, sheet }) => ({ tenantId, sheet: PriceSheet.parse(JSON.parse(sheet)) }));
+    SELECT tenantId, sheet FROM (
+      SELECT open.tenant_id AS tenantId, coalesce(
+        (SELECT sheet FROM price_sheets WHERE tenant_id = open.tenant_id AND month = ${month}),
+        (SELECT sheet FROM tenant_plans WHERE tenant_id = open.tenant_id)) AS sheet
+      FROM (${unclosed(month)}) open)
+    WHERE sheet IS NOT NULL AND json_valid(sheet) ORDER BY tenantId LIMIT ${limit}`);
+  return rows.flatMap(({ tenantId, sheet }) => {
+    const { success, data } = PriceSheet.safeParse(JSON.parse(sheet));
+    return success ? [{ tenantId, sheet: data }] : [];
+  });
+}
+
+/** Whoever a month is not closed for, some of them. */
+export async function openTenants(db: Db, month: string, limit: number): Promise<TenantId[]> {
+  const rows = await db.all<{ tenant_id: TenantId }>(sql`${unclosed(month)} LIMIT ${limit}`);
+  return rows.map((row) => row.tenant_id);
 }
 
 /**

@@ -8,7 +8,7 @@ import { type Send, sandboxPath } from "./call.ts";
 export function portCalls(send: Send): Ports {
   return {
     requestPort: async (place, request, call) => {
-      const { port, method, target, keyId, body, bodyBytes, handshake } = request;
+      const { port, method, target, keyId, untilMs, body, bodyBytes, handshake } = request;
       const prefix = sandboxPath(place, `/ports/${port}`);
       const pathAndQuery = `${prefix}${target}`;
       // What climbs out of its prefix would be another request to the host, signed by us.
@@ -18,6 +18,7 @@ export function portCalls(send: Send): Ports {
         ...request.headers,
         ...handshake,
         ...(keyId && { [portHeader.keyId]: keyId }),
+        ...(untilMs !== null && { [portHeader.untilMs]: String(untilMs) }),
         ...(bodyBytes !== null && { [portHeader.bodyLength]: String(bodyBytes) }),
       };
       return send(

@@ -39,9 +39,13 @@ export function processCalls(send: Send): Processes {
       return run(send, { ...request, body }, (response) => accepted(response, () => dropped(response)));
     },
 
-    attachProcess: (place, name, { after, handshake, keyId }, call) => {
+    attachProcess: (place, name, { after, handshake, keyId, untilMs }, call) => {
       const request = asked(place, call, "GET", `/${name}/attach?after=${after}`);
-      const headers = { ...handshake, [portHeader.keyId]: keyId };
+      const headers = {
+        ...handshake,
+        [portHeader.keyId]: keyId,
+        ...(untilMs !== null && { [portHeader.untilMs]: String(untilMs) }),
+      };
       return send({ ...request, headers, isTunnel: true }, async (response) => {
         if (response.status === 101) return response;
         throw await refusalOf(response);
