@@ -172,10 +172,14 @@ test("sizes that no terminal has are refused, and so is a resize of what has no 
 });
 
 test("a terminal carries any bytes out, and a program that prints without end waits for its reader", async () => {
-  const { id, stream } = await sitDown({
-    command: "stty raw; printf '\\377\\376\\0x'; yes | head -c 3000000",
+  // Once there is a reader: what is printed before is kept only up to its newest MiB.
+  const { id, stream, see, type } = await sitDown({
+    command:
+      "stty raw -echo; printf ready; head -c 1 > /dev/null; printf '\\377\\376\\0x'; yes | head -c 3000000",
     outputEncoding: "base64",
   });
+  await see(/^ready$/);
+  await type("x");
   const { stdout, last } = await collect(stream.events);
   expect(stdout.subarray(0, 4)).toEqual(Buffer.from([0xff, 0xfe, 0, 0x78]));
   expect(stdout.length).toBe(3_000_004);
